@@ -1,0 +1,41 @@
+# `make` lists the targets. Each one builds .venv in this folder first, if it is not up to date.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install quickstart test test-all lint format clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: .venv/.installed  ## build .venv with the exact versions of constraints.txt
+
+.venv/.installed: setup.cfg pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[dev,minilm]"
+	touch $@
+
+quickstart: install  ## run one small experiment from end to end, into runs/quickstart
+	$(BIN)/adabert experiment experiments/quickstart.yml --output runs/quickstart $(ARGS)
+
+test: install  ## run the tests that need neither a GPU nor patience (ARGS="-k name" to choose)
+	$(BIN)/python -m pytest $(ARGS)
+
+test-all: install  ## run every test, the slow ones too
+	$(BIN)/python -m pytest -m "" $(ARGS)
+
+lint: install  ## check style, types and docstrings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pydoclint --quiet adabert_nni
+
+format: install  ## put the code in the standard format
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+clean:  ## delete caches and build outputs; .venv and runs stay
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find adabert_nni tests -name __pycache__ -type d -prune -exec rm -rf {} +

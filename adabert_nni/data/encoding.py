@@ -1,0 +1,205 @@
+"""Rows to tokens, tokens to batches of similar length; joins teacher tables by row id.
+
+It must not know what a model does with a batch. Shapes: R rows, B batch, L tokens of the longest
+row of the batch, J teacher layers, C classes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from adabert_nni.data.loading import Rows
+from adabert_nni.errors import AdaBertError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+logger = logging.getLogger(__name__)
+
+Batch = dict[str, Tensor]
+
+_CALL_ROWS = 8192  # rows per tokenizer call: bounds the memory of its intermediate objects
+_CHUNK_BATCHES = 50  # rows are sorted by length inside chunks of so many batches
+
+
+@dataclass
+class Encoded:
+    """Tokenised rows, unpadded, in the order of the rows.
+
+    Attributes:
+        input_ids: R tensors of int32, each 1-D.
+        token_type_ids: the segment of each token, likewise; None if the tokenizer has none.
+        labels: (R,) int64 class ids.
+        ids: (R,) int64 row ids.
+        pad_id: the token id that fills shorter rows of a batch.
+        teacher: (R, J, C) class probabilities per teacher layer, once joined.
+    """
+
+    input_ids: list[Tensor]
+    token_type_ids: list[Tensor] | None
+    labels: Tensor
+    ids: Tensor
+    pad_id: int
+    teacher: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+    def with_teacher(self, table_ids: Tensor, table_probs: Tensor) -> Encoded:
+        """The same rows with ``table_probs`` (T, J, C) joined by ``table_ids`` (T,), each id once.
+
+        Raises:
+            AdaBertError: if one of the rows has no entry in the table, or a table id repeats.
+        """
+        ordered, order = table_ids.to(torch.int64).sort()
+        if bool((ordered[1:] == ordered[:-1]).any()):
+            raise AdaBertError("teacher table: got a row id twice, allowed is once; build it again")
+        missing = self.ids[~torch.isin(self.ids, ordered)].tolist()
+        if missing:
+            raise AdaBertError(
+                f"teacher table: it lacks {len(missing)} of {len(self)} rows, such as id "
+                f"{missing[0]}, and must hold all; build it again for this split"
+            )
+        return replace(self, teacher=table_probs[order[torch.searchsorted(ordered, self.ids)]])
+
+
+def encode(rows: Rows, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Encoded:
+    """Tokenise rows once; longer ones are cut to ``max_length`` tokens and counted in the log.
+
+    Args:
+        rows: texts of one or two columns.
+        tokenizer: a fast tokenizer with a pad token.
+        max_length: most tokens per row, [CLS] and [SEP] counted; pairs lose from the longer text.
+
+    Raises:
+        AdaBertError: if the tokenizer or ``max_length`` cannot be used.
+    """
+    columns = len(rows.texts[0]) if rows.texts else 1
+    _check(tokenizer, max_length, columns)
+    input_ids, segments, cut = list[Tensor](), list[Tensor](), 0
+    for start in range(0, len(rows.texts), _CALL_ROWS):
+        texts = rows.texts[start : start + _CALL_ROWS]
+        batch = tokenizer(
+            *([_shorten(r[i], tokenizer, max_length) for r in texts] for i in range(columns)),
+            truncation="longest_first",
+            max_length=max_length,
+            padding=False,
+            return_attention_mask=False,
+        )
+        input_ids += [torch.tensor(row, dtype=torch.int32) for row in batch["input_ids"]]
+        kinds = batch.get("token_type_ids", [])
+        segments += [torch.tensor(row, dtype=torch.int32) for row in kinds]
+        cut += sum(bool(encoding.overflowing) for encoding in batch.encodings or [])
+    if cut:
+        logger.warning("%d of %d rows were cut to %d tokens", cut, len(rows.texts), max_length)
+    labels, ids = (torch.tensor(column, dtype=torch.int64) for column in (rows.labels, rows.ids))
+    return Encoded(input_ids, segments or None, labels, ids, cast(int, tokenizer.pad_token_id))
+
+
+def _shorten(text: str, tokenizer: PreTrainedTokenizerBase, max_length: int) -> str:
+    """Drop what lies beyond ``max_length`` tokens of this text, and so of its row.
+
+    Of a pair, the tokenizer keeps every combination of the pieces it cuts off: for two texts of
+    some thousand words those are gigabytes.
+    """
+    if len(text) <= 4 * max_length:  # the rest would make a few pieces at most
+        return text
+    text = text[: 200 * max_length]  # real tokens are far shorter; a 1 MB text costs a second
+    cut = tokenizer(text, add_special_tokens=False, truncation=True, max_length=max_length)
+    first = cut.encodings[0]
+    return text[: first.offsets[-1][1]] if first.overflowing else text
+
+
+def _check(tokenizer: PreTrainedTokenizerBase, max_length: int, columns: int) -> None:
+    if not tokenizer.is_fast or tokenizer.pad_token_id is None:
+        raise AdaBertError("tokenizer: must be a fast one with a pad token; use another teacher")
+    least, most = (
+        tokenizer.num_special_tokens_to_add(columns == 2) + columns,
+        tokenizer.model_max_length,
+    )
+    if not least <= max_length <= most:
+        raise AdaBertError(f"max_length: got {max_length}, this tokenizer allows {least} to {most}")
+
+
+class LengthBuckets(Sampler[list[int]]):
+    """Batches of rows of similar length: a pure function of lengths, seed (>= 0) and epoch (>= 0).
+
+    Shuffled: rows are shuffled, sorted by length inside chunks, and the batches shuffled; a last
+    batch of one row joins the batch before it, for BatchNorm needs more than one value. Otherwise
+    from the shortest to the longest row. ``batch_size`` is at least 1.
+    """
+
+    def __init__(self, lengths: list[int], batch_size: int, shuffle: bool, seed: int) -> None:
+        self._lengths = np.asarray(lengths, dtype=np.int64)
+        self._batch_size, self._shuffle, self._seed = batch_size, shuffle, seed
+        self._epoch, self._count = 0, len(self.batches(0))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose batches the next iteration gives; it is 0 until then."""
+        self._epoch = epoch
+
+    def batches(self, epoch: int) -> list[list[int]]:
+        """The row positions of every batch of an epoch."""
+        size, rows = self._batch_size, len(self._lengths)
+        rng = np.random.default_rng((self._seed, epoch))
+        order = rng.permutation(rows) if self._shuffle else np.arange(rows)
+        chunk_rows = size * _CHUNK_BATCHES if self._shuffle else max(rows, 1)
+        found: list[list[int]] = []
+        for start in range(0, rows, chunk_rows):
+            chunk = order[start : start + chunk_rows]
+            chunk = chunk[np.argsort(self._lengths[chunk], kind="stable")].tolist()
+            found += [chunk[i : i + size] for i in range(0, len(chunk), size)]
+        if not self._shuffle:
+            return found
+        if size > 1 and len(found) > 1 and len(found[-1]) == 1:
+            last = found.pop()
+            found[-1] += last
+        return [found[i] for i in rng.permutation(len(found))]
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(self.batches(self._epoch))
+
+    def __len__(self) -> int:
+        return self._count
+
+
+def _pad(encoded: Encoded, positions: list[int]) -> Batch:
+    at = torch.tensor(positions)
+    tokens = [encoded.input_ids[i] for i in positions]
+    padded = pad_sequence(tokens, batch_first=True, padding_value=encoded.pad_id)
+    mask = pad_sequence([torch.ones_like(row) for row in tokens], batch_first=True)
+    batch = {"input_ids": padded.long(), "attention_mask": mask.long()}
+    if encoded.token_type_ids is not None:
+        segments = [encoded.token_type_ids[i] for i in positions]
+        batch["token_type_ids"] = pad_sequence(segments, batch_first=True).long()
+    batch |= {"labels": encoded.labels[at], "ids": encoded.ids[at]}
+    return batch if encoded.teacher is None else batch | {"teacher": encoded.teacher[at]}
+
+
+def loader(encoded: Encoded, batch_size: int, shuffle: bool, seed: int) -> DataLoader[Batch]:
+    """Batches of similar length, padded to their own longest row; see ``LengthBuckets``.
+
+    Args:
+        encoded: the rows.
+        batch_size: rows per batch, >= 1; one may be smaller, or one row larger.
+        shuffle: draw batches from (seed, epoch), with ``batch_sampler.set_epoch``; otherwise they
+            go by length, and the caller restores the order of the rows by ``ids``.
+        seed: >= 0.
+
+    Returns:
+        A loader of ``Batch``: input_ids, attention_mask and, if the tokenizer has them,
+        token_type_ids, each (B, L) int64; labels, ids (B,); teacher (B, J, C) if joined.
+    """
+    buckets = LengthBuckets([len(row) for row in encoded.input_ids], batch_size, shuffle, seed)
+    positions = cast(Dataset[Batch], range(len(encoded)))  # ``_pad`` turns positions into a batch
+    return DataLoader(positions, batch_sampler=buckets, collate_fn=partial(_pad, encoded))

@@ -1,0 +1,157 @@
+"""The student as a Hugging Face model: loads with transformers alone, with or without this package.
+
+The architecture lies in ``config.json`` as a plain dict. Exported folders carry a copy of this folder's
+modules, so ``AutoModelForSequenceClassification.from_pretrained(dir, trust_remote_code=True)`` works where
+the package is not installed. Shapes: B batch, L tokens, C classes.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    PretrainedConfig,
+    PreTrainedModel,
+)
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+from .architecture import Architecture
+from .body import build_body
+from .cell import Cell
+from .ops import OPS, check_ops
+
+
+class AdaBertConfig(PretrainedConfig):
+    """Settings of a student: its architecture and the sizes around it."""
+
+    model_type = "adabert"
+
+    def __init__(
+        self,
+        architecture: dict[str, Any] | None = None,
+        vocab_size: int = 30522,
+        hidden_size: int = 128,
+        max_position_embeddings: int = 128,
+        hidden_dropout_prob: float = 0.1,
+        sep_token_id: int | None = None,
+        pair_layout: str = "joint",
+        layer_probes: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        """Store the settings; ``**kwargs`` goes to ``PretrainedConfig``, as transformers asks for.
+
+        Args:
+            architecture: ``Architecture.to_dict()``; None only for a config that transformers builds empty.
+            vocab_size: number of WordPieces V.
+            hidden_size: channels D.
+            max_position_embeddings: longest input in tokens; what goes beyond is cut.
+            hidden_dropout_prob: share of activations dropped in training, [0, 1).
+            sep_token_id: separator of a text pair; None for single texts.
+            pair_layout: "joint" or "separate", see ``split_pair``.
+            layer_probes: keep a probe on every layer, as distillation needs; an exported student has only the
+                last one, its classifier.
+            **kwargs: settings of ``PretrainedConfig``, such as ``id2label``.
+
+        Raises:
+            ArchitectureError: if ``architecture`` is malformed or names an unknown op.
+        """
+        if architecture is not None:
+            check_ops(
+                Architecture.from_dict(architecture).edges.values(), "config.json: architecture"
+            )
+        self.architecture = architecture
+        self.vocab_size = vocab_size
+        self.hidden_size = hidden_size
+        self.max_position_embeddings = max_position_embeddings
+        self.hidden_dropout_prob = hidden_dropout_prob
+        self.pair_layout = pair_layout
+        self.layer_probes = layer_probes
+        super().__init__(sep_token_id=sep_token_id, **kwargs)
+
+
+class AdaBertForSequenceClassification(PreTrainedModel):
+    """A stack of K copies of one convolutional cell over factorised word embeddings, with a linear head."""
+
+    config_class = AdaBertConfig
+    base_model_prefix = "body"
+
+    def __init__(self, config: AdaBertConfig) -> None:
+        """Build the model of ``config.architecture``; only its live edges are built."""
+        super().__init__(config)
+        architecture = Architecture.from_dict(config.architecture)
+        live = architecture.live_edges()
+        depth = architecture.depth
+        self.body = build_body(
+            vocab_size=config.vocab_size,
+            dim=config.hidden_size,
+            max_length=config.max_position_embeddings,
+            dropout=config.hidden_dropout_prob,
+            depth=depth,
+            num_labels=config.num_labels,
+            build_cell=lambda: Cell(
+                architecture.nodes,
+                {name: OPS[op].build(config.hidden_size) for name, op in live.items()},
+            ),
+            readout_layers=list(range(1, depth + 1)) if config.layer_probes else [depth],
+            sep_id=config.sep_token_id,
+            pair_layout=config.pair_layout,
+        )
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Leave PyTorch's own initialisation, but start embeddings small."""
+        if isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, std=0.02)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+        return_dict: bool | None = None,
+    ) -> SequenceClassifierOutput | tuple[Tensor, ...]:
+        """Classify.
+
+        Args:
+            input_ids: token ids, (B, L).
+            attention_mask: 1 at real tokens, (B, L); None means all are real.
+            token_type_ids: accepted because tokenizers give them; pairs are split at the separator.
+            labels: class ids, (B,); gives a cross-entropy loss.
+            return_dict: False gives a tuple.
+
+        Returns:
+            Logits (B, C) of the last layer, and the loss if labels are given.
+        """
+        *_, logits = self.body.layer_logits(input_ids, attention_mask)
+        loss = None if labels is None else functional.cross_entropy(logits, labels)
+        if return_dict is False:
+            return (logits,) if loss is None else (loss, logits)
+        return SequenceClassifierOutput(loss=loss, logits=logits)
+
+    def without_probes(self) -> "AdaBertForSequenceClassification":
+        """A copy that keeps the last layer's readout only: the student that is exported."""
+        config = AdaBertConfig.from_dict({**self.config.to_dict(), "layer_probes": False})
+        student = type(self)(config)
+        kept = student.state_dict()
+        student.load_state_dict(
+            {name: value for name, value in self.state_dict().items() if name in kept}
+        )
+        return student.train(self.training)
+
+
+def load_word_vectors(model: nn.Module, words: Tensor, positions: Tensor) -> None:
+    """Put factorised teacher embeddings, (V, D) and (P, D), into a body's tables (the first rows of positions)."""
+    with torch.no_grad():
+        model.embeddings.words.weight.copy_(words)
+        count = min(len(positions), model.embeddings.positions.num_embeddings)
+        model.embeddings.positions.weight[:count].copy_(positions[:count])
+
+
+AutoConfig.register("adabert", AdaBertConfig, exist_ok=True)
+AutoModelForSequenceClassification.register(
+    AdaBertConfig, AdaBertForSequenceClassification, exist_ok=True
+)

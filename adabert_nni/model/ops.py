@@ -1,0 +1,165 @@
+"""ONE table of the cell's candidate ops: how each is built and what it costs.
+
+Adding an op is one entry in ``OPS`` (and one row in the receptive-field test).
+Shapes: B batch, L tokens, D channels. Every op maps ``(x (B, L, D), mask (B, L, 1))`` to (B, L, D); x is
+zero where mask is 0, and what an op writes there is wiped by the cell.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .architecture import ArchitectureError
+
+# One encoder layer of BERT-base (768 wide, 3072 in the feed-forward part): the yardstick of op costs.
+BERT_LAYER_WEIGHTS = 4 * 768 * 768 + 2 * 768 * 3072
+LOWEST = torch.finfo(torch.float32).min
+
+
+class TokenBatchNorm(nn.BatchNorm1d):
+    """BatchNorm whose statistics are taken over real tokens only, so that padding never enters them."""
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Normalise (B, L, D) per channel; in training, rows where mask (B, L, 1) is 0 stay zero."""
+        rows = x.reshape(-1, x.shape[-1])
+        if not self.training:
+            return super().forward(rows).view_as(x)
+        real = mask.flatten().nonzero().flatten()
+        if len(real) == len(rows):
+            return super().forward(rows).view_as(x)
+        return torch.zeros_like(rows).index_copy(0, real, super().forward(rows[real])).view_as(x)
+
+
+class ConvBlock(nn.Module):
+    """ReLU - Conv1d - BatchNorm with SAME padding; ``dilation`` 2 makes it a real atrous convolution."""
+
+    def __init__(self, dim: int, kernel: int, dilation: int = 1) -> None:
+        """Build a block of ``kernel`` (odd) taps that keeps ``dim`` channels."""
+        super().__init__()
+        reach = (kernel - 1) // 2 * dilation
+        # No bias: BatchNorm would subtract it again.
+        self.conv = nn.Conv1d(dim, dim, kernel, padding=reach, dilation=dilation, bias=False)
+        self.norm = TokenBatchNorm(dim)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, L, D), (B, L, 1) -> (B, L, D)."""
+        # A height-1 image whose strides are those of x is what oneDNN and cuDNN call channels-last:
+        # no transposition is made. conv1d on a transposed x copies it; measured 15-25 % slower.
+        image = x.transpose(1, 2).unsqueeze(2)
+        weight = self.conv.weight.unsqueeze(2)
+        padding, dilation = self.conv.padding[0], self.conv.dilation[0]
+        y = functional.conv2d(
+            functional.relu(image), weight, padding=(0, padding), dilation=(1, dilation)
+        )
+        return self.norm(y.squeeze(2).transpose(1, 2), mask)
+
+
+def _neighbours(x: Tensor, fill: float) -> tuple[Tensor, Tensor]:
+    """Each position's left and right neighbour, (B, L, D) each; ``fill`` beyond the ends."""
+    padded = functional.pad(x, (0, 0, 1, 1), value=fill)
+    return padded[:, :-2], padded[:, 2:]
+
+
+class AvgPool(nn.Module):
+    """Mean of a window of 3 over the real tokens in it."""
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, L, D), (B, L, 1) -> (B, L, D)."""
+        left, right = _neighbours(x, 0.0)
+        count_left, count_right = _neighbours(mask, 0.0)
+        return (left + x + right) / (count_left + mask + count_right).clamp_min(1.0)
+
+
+class MaxPool(nn.Module):
+    """Maximum of a window of 3 over the real tokens in it."""
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, L, D), (B, L, 1) -> (B, L, D)."""
+        real = x.masked_fill(mask == 0, LOWEST)
+        left, right = _neighbours(real, LOWEST)
+        return torch.maximum(torch.maximum(left, real), right).masked_fill(mask == 0, 0.0)
+
+
+class Skip(nn.Module):
+    """Identity."""
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, L, D) -> (B, L, D)."""
+        return x
+
+
+class Zero(nn.Module):
+    """Discards its input."""
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, L, D) -> zeros (B, L, D)."""
+        return torch.zeros_like(x)
+
+
+@dataclass(frozen=True)
+class Op:
+    """A candidate op.
+
+    Attributes:
+        build: dim -> module.
+        size: dim -> trainable parameters.
+        flops: dim -> multiply-accumulates per token.
+    """
+
+    build: Callable[[int], nn.Module]
+    size: Callable[[int], int]
+    flops: Callable[[int], int]
+
+
+def _conv(kernel: int, dilation: int) -> Op:
+    return Op(
+        build=lambda dim: ConvBlock(dim, kernel, dilation),
+        size=lambda dim: kernel * dim * dim + 2 * dim,  # taps, and BatchNorm's scale and shift
+        flops=lambda dim: kernel * dim * dim + dim,
+    )
+
+
+OPS: dict[str, Op] = {
+    "std_conv_3": _conv(3, 1),
+    "std_conv_5": _conv(5, 1),
+    "std_conv_7": _conv(7, 1),
+    "dil_conv_3": _conv(3, 2),
+    "dil_conv_5": _conv(5, 2),
+    "dil_conv_7": _conv(7, 2),
+    "avg_pool_3": Op(lambda dim: AvgPool(), lambda dim: 0, lambda dim: 3 * dim),
+    "max_pool_3": Op(lambda dim: MaxPool(), lambda dim: 0, lambda dim: 2 * dim),
+    "skip_connect": Op(lambda dim: Skip(), lambda dim: 0, lambda dim: 0),
+    "zero": Op(lambda dim: Zero(), lambda dim: 0, lambda dim: 0),
+}
+
+
+def check_ops(names: Iterable[str], where: str) -> None:
+    """Refuse names that are not in ``OPS``.
+
+    Raises:
+        ArchitectureError: naming the first unknown op, the known ones, and where to add one.
+    """
+    for name in names:
+        if name not in OPS:
+            raise ArchitectureError(
+                f"{where}: unknown op {name!r}; known: {', '.join(OPS)} (add it to adabert_nni/model/ops.py)"
+            )
+
+
+def cost_vector(names: Iterable[str], dim: int) -> Tensor:
+    """SIZE + FLOPs of each op, each as a share of one BERT-base encoder layer's; equation (5).
+
+    Args:
+        names: ops, in the order of the search space.
+        dim: channels D.
+
+    Returns:
+        Tensor (O,), 0 for an op that neither stores nor computes anything; with D = 128 a
+        convolution of 7 taps costs 0.032.
+    """
+    return torch.tensor(
+        [(OPS[name].size(dim) + OPS[name].flops(dim)) / BERT_LAYER_WEIGHTS for name in names]
+    )

@@ -1,0 +1,246 @@
+"""The whole path for one run: data, teacher, probes, search, student, report. Wires the stages, computes nothing.
+
+Every stage leaves a finished folder, so the same command goes on where a killed run stopped. Teachers and
+probe tables lie in the cache and are shared by all runs with the same data and settings.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from transformers import PreTrainedTokenizerBase
+
+from adabert_nni.config import NOT_HASHED, Config, SpaceConfig, run_hash
+from adabert_nni.data.encoding import Encoded, encode
+from adabert_nni.data.loading import Splits, load_splits
+from adabert_nni.files import built_once, read_json
+from adabert_nni.model.architecture import Architecture
+from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
+from adabert_nni.model.ops import check_ops
+from adabert_nni.report.summary import write_report
+from adabert_nni.search.run import TaskShape, run_search
+from adabert_nni.student.derive import derive, factorise, keep_strongest
+from adabert_nni.student.export import save_student
+from adabert_nni.student.train import evaluate, train_student
+from adabert_nni.teacher.embeddings import embedding_tables
+from adabert_nni.teacher.finetune import finetune_teacher, load_tokenizer
+from adabert_nni.teacher.probes import TABLE, build_probes
+from adabert_nni.teacher.source import locate_teacher, weight_hashes
+
+logger = logging.getLogger(__name__)
+
+EpochReport = Callable[[int, dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a search or a student's training starts from.
+
+    Attributes:
+        splits: the rows.
+        teacher: the teacher's folder.
+        tokenizer: the teacher's tokenizer, which is the student's too.
+        train: train rows joined with the probe table.
+        selection: rows of the training split that are set apart.
+        validation: rows that are only reported on.
+        shape: sizes and initial embeddings.
+    """
+
+    splits: Splits
+    teacher: Path
+    tokenizer: PreTrainedTokenizerBase
+    train: Encoded
+    selection: Encoded
+    validation: Encoded
+    shape: TaskShape
+
+
+def prepare(config: Config, dim: int) -> Inputs:
+    """Load the data; build or reuse the teacher and its probe table.
+
+    Args:
+        config: all settings.
+        dim: channels D of the student, to which the embeddings are factorised.
+
+    Raises:
+        AdaBertError: if the data or the teacher cannot be had.
+    """
+    data, settings = config.data, config.teacher
+    checkpoint = locate_teacher(settings.teacher)
+    splits = load_splits(
+        data.task,
+        data_dir=data.data_dir,
+        train=data.train,
+        validation=data.validation,
+        text=data.text,
+        text_pair=data.text_pair,
+        label=data.label,
+        selection_share=data.selection_share,
+        train_rows=data.train_rows,
+        seed=data.split_seed,
+    )
+    rows = (splits.train, splits.selection, splits.validation)
+    made_from = {
+        "data": run_hash(data, [[part.texts, part.labels] for part in rows]),
+        "base": weight_hashes(checkpoint),
+        **{
+            key: value
+            for key, value in vars(settings).items()
+            if key not in ("teacher", "probe_epochs")
+        },
+    }
+    name = f"{splits.task.name}-{run_hash(made_from)}"
+    teacher = built_once(
+        config.run.cache / "teachers" / name,
+        lambda folder: finetune_teacher(
+            settings.teacher,
+            splits,
+            epochs=settings.teacher_epochs,
+            lr=settings.teacher_lr,
+            batch=settings.teacher_batch,
+            weight_decay=settings.teacher_weight_decay,
+            max_length=data.max_length,
+            seed=data.split_seed,
+            folder=folder,
+        ),
+        made_from,
+    )
+    tokenizer = load_tokenizer(teacher)
+    train, selection, validation = (encode(part, tokenizer, data.max_length) for part in rows)
+    made_from["probe_epochs"] = settings.probe_epochs
+    probes = built_once(
+        config.run.cache / "probes" / f"{splits.task.name}-{run_hash(made_from)}",
+        lambda folder: build_probes(
+            teacher,
+            train,
+            selection,
+            labels=len(splits.task.labels),
+            seed=data.split_seed,
+            folder=folder,
+            epochs=settings.probe_epochs,
+        ),
+        made_from,
+    )
+    table = load_file(probes / TABLE)
+    words, positions = factorise(*embedding_tables(teacher), dim)
+    sep_id = tokenizer.sep_token_id if splits.task.is_pair else None
+    shape = TaskShape(len(splits.task.labels), sep_id, data.max_length, words, positions)
+    joined = train.with_teacher(table["ids"], table["probs"].float())
+    return Inputs(splits, teacher, tokenizer, joined, selection, validation, shape)
+
+
+def student_config(architecture: Architecture, space: SpaceConfig, inputs: Inputs) -> AdaBertConfig:
+    """The Hugging Face config of a student that still has a probe on every layer."""
+    names = dict(enumerate(inputs.splits.task.labels))
+    return AdaBertConfig(
+        architecture.to_dict(),
+        vocab_size=len(inputs.shape.words),
+        hidden_size=space.dim,
+        max_position_embeddings=inputs.shape.max_length,
+        hidden_dropout_prob=space.dropout,
+        sep_token_id=inputs.shape.sep_id,
+        pair_layout=space.pair_layout,
+        layer_probes=True,
+        id2label=names,
+        label2id={label: index for index, label in names.items()},
+    )
+
+
+def compress(config: Config, output: Path, on_epoch: EpochReport | None = None) -> dict[str, Any]:
+    """Walk the whole path and write everything below ``output``.
+
+    Args:
+        config: all settings.
+        output: folder of the run; finished stages in it are kept.
+        on_epoch: called with (epoch, metrics) after each epoch of the search.
+
+    Returns:
+        What ``metrics.json`` says.
+
+    Raises:
+        AdaBertError: if anything the user can mend is wrong, or ``output`` belongs to other settings.
+    """
+    started = time.monotonic()
+    space = SpaceConfig.load(config.search.space)
+    check_ops(space.ops, f"space {config.search.space}")
+    if config.run.threads is not None:
+        torch.set_num_threads(config.run.threads)
+    inputs = prepare(config, space.dim)
+    settings = {key: value for key, value in config.flat().items() if key not in NOT_HASHED}
+    searched = built_once(
+        output / "search", partial(_search, config, space, inputs, on_epoch), settings
+    )
+    built_once(output / "student", partial(_train, config, space, inputs, searched), settings)
+    return write_report(
+        output,
+        teacher=inputs.teacher,
+        task=inputs.splits.task,
+        settings=settings,
+        repetitions=config.run.repetitions,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _search(
+    config: Config, space: SpaceConfig, inputs: Inputs, on_epoch: EpochReport | None, folder: Path
+) -> None:
+    run_search(
+        space,
+        config.search,
+        inputs.shape,
+        inputs.train,
+        inputs.selection,
+        seed=config.run.seed,
+        folder=folder,
+        on_epoch=on_epoch,
+    )
+
+
+def _train(
+    config: Config, space: SpaceConfig, inputs: Inputs, searched: Path, folder: Path
+) -> None:
+    architecture = Architecture.load(searched / "architecture.json")
+    architecture = keep_strongest(
+        architecture, read_json(searched / "search.json")["probs"], config.student.max_incoming
+    )
+    student = derive(
+        architecture,
+        load_file(searched / "supernet.safetensors"),
+        student_config(architecture, space, inputs),
+    )
+    history = train_and_save(student, config, inputs, folder)
+    logger.info("student: %s", history[-1])
+
+
+def train_and_save(
+    student: AdaBertForSequenceClassification, config: Config, inputs: Inputs, folder: Path
+) -> list[dict[str, float]]:
+    """Train ``student``, write it with its scores and tokenizer into ``folder``; return the history."""
+    torch.manual_seed(config.run.seed)
+    started = time.monotonic()
+    history = train_student(
+        student,
+        inputs.train,
+        inputs.selection,
+        config.student,
+        gamma=config.search.gamma,
+        temperature=config.search.temperature,
+        seed=config.run.seed,
+    )
+    exported = student.without_probes()
+    scores = evaluate(exported, inputs.validation, inputs.splits.task.metrics)
+    save_student(
+        exported,
+        inputs.tokenizer,
+        folder,
+        scores=scores,
+        history=history,
+        seconds=time.monotonic() - started,
+    )
+    return history

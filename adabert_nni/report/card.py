@@ -1,0 +1,220 @@
+"""The model card of a student folder: README.md with the front matter that the hub reads.
+
+Every measured number in it is formatted from ``metrics``; the card measures nothing. It must not
+know where the folder lies: paths in the settings are cut to their last part, so that a card can be
+shared.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from adabert_nni.config import NOT_HASHED
+from adabert_nni.data.tasks import TASKS, Task
+from adabert_nni.errors import AdaBertError
+from adabert_nni.model.architecture import Architecture
+from adabert_nni.report.plot import cell_text
+from adabert_nni.report.tables import COLUMNS, gain_rows, markdown_table
+
+REQUIRED = (
+    "teacher_accuracy",
+    "student_accuracy",
+    "teacher_params",
+    "student_params",
+    "depth",
+    "speedup_vs_teacher",
+    "speedup_vs_bert_base",
+)
+TAGS = ["adabert", "neural-architecture-search", "knowledge-distillation", "model-compression"]
+COMMAND = "adabert compress --config config.yml"
+
+BODY = """# {name}
+
+A small convolutional text classifier for the task `{task}`, found and trained by
+[AdaBERT](https://arxiv.org/abs/2001.04246): differentiable architecture search, guided by a
+fine-tuned BERT teacher, for a network that fits this task. It classifies {inputs} as {labels}.
+
+## Measured
+
+On the `{split}` split, beside its teacher:
+
+{table}
+
+{speed}
+
+## Use
+
+With `torch` and `transformers` alone; the folder carries the code of the model:
+
+```python
+from transformers import pipeline
+
+classify = pipeline("text-classification", model="path/to/this/folder", trust_remote_code=True)
+classify({example})
+```
+
+Where the package is installed, `import adabert_nni` takes the place of `trust_remote_code=True`.
+
+## The cell
+
+```
+{cell}
+```
+
+## Data
+
+{data} Architecture, epoch and settings were chosen on a part of the training rows that was held out
+for it. The `{split}` split was used to report the numbers above and for nothing else.
+
+## Intended use and limits
+
+- Meant for texts like those of its task. Other domains, other languages and other questions were
+  not measured.
+- It learnt from its teacher's answers: expect the teacher's errors and biases, and some more.
+- A single number per score hides which rows are wrong. Look at yours before decisions rest on it.
+
+## How to reproduce
+
+Save these settings as `config.yml` and run `{command}`:
+
+```yaml
+{settings}
+```
+
+{versions}
+
+## Citation
+
+```bibtex
+@inproceedings{{chen2020adabert,
+  title     = {{AdaBERT: Task-Adaptive BERT Compression with Differentiable Neural Architecture
+               Search}},
+  author    = {{Chen, Daoyuan and Li, Yaliang and Qiu, Minghui and Wang, Zhen and Li, Bofang and
+               Ding, Bolin and Deng, Hongbo and Huang, Jun and Lin, Wei and Zhou, Jingren}},
+  booktitle = {{IJCAI}},
+  year      = {{2020}},
+  note      = {{arXiv:2001.04246}}
+}}
+```
+"""
+
+
+def model_card(
+    *,
+    task: Task,
+    metrics: Mapping[str, Any],
+    architecture: Architecture,
+    settings: Mapping[str, Any],
+    versions: Mapping[str, str],
+    license_id: str | None = None,
+    command: str = COMMAND,
+) -> str:
+    """README.md of a student folder.
+
+    Args:
+        task: what the student classifies.
+        metrics: the content of ``metrics.json``: at least ``REQUIRED``; what else
+            ``gain_rows`` and the speed line know of is shown too.
+        architecture: the student's.
+        settings: flat keys of the run (``Config.flat()``).
+        versions: package -> version that made the student.
+        license_id: such as ``apache-2.0``; None leaves the licence to who publishes the student.
+        command: what reproduces the student from the settings.
+
+    Returns:
+        Front matter and Markdown text.
+
+    Raises:
+        AdaBertError: if metrics lacks a key, or is of another depth than the architecture.
+    """
+    if missing := [key for key in REQUIRED if metrics.get(key) is None]:
+        raise AdaBertError(
+            f"model card: metrics lacks {', '.join(missing)}; measure the student first"
+        )
+    if metrics["depth"] != architecture.depth:
+        raise AdaBertError(
+            f"model card: metrics has depth {metrics['depth']} but the architecture has "
+            f"{architecture.depth}; give the metrics of this student"
+        )
+    inputs = "a pair of texts" if task.is_pair else "a text"
+    made_with = ", ".join(f"{name} {version}" for name, version in versions.items())
+    body = BODY.format(
+        name=_name(task),
+        task=task.name,
+        inputs=f"{inputs} ({', '.join(f'`{column}`' for column in task.texts)})",
+        labels=" or ".join(f"`{label}`" for label in task.labels),
+        split=task.validation,
+        table=markdown_table(gain_rows(metrics), COLUMNS),
+        speed=_speed(metrics),
+        example='{"text": "...", "text_pair": "..."}' if task.is_pair else '"..."',
+        cell=cell_text(architecture),
+        data=_data(task),
+        command=command,
+        settings=_yaml(_shareable(settings)),
+        versions=f"Made with {made_with}." if made_with else "",
+    )
+    return f"---\n{_yaml(_front_matter(task, metrics, license_id))}\n---\n\n{body}"
+
+
+def _name(task: Task) -> str:
+    return f"adabert-{task.name}"
+
+
+def _yaml(data: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True).strip()
+
+
+def _speed(metrics: Mapping[str, Any]) -> str:
+    """What the times mean: the settings they were taken with, as far as ``metrics`` has them."""
+    shown = {"device": "on {}", "threads": "with {} threads", "dtype": "in {}"}
+    where = ", ".join(text.format(metrics[key]) for key, text in shown.items() if key in metrics)
+    return (
+        f"Depth, in stacked cells: {metrics['depth']}. Times are medians of forward passes that "
+        f"took turns in one run{f' ({where})' if where else ''}. BERT-base was built from its "
+        "config with random weights, for its speed alone."
+    )
+
+
+def _data(task: Task) -> str:
+    if task.hub:
+        name, part = task.hub
+        return f"[{name}](https://huggingface.co/datasets/{name}), configuration `{part}`."
+    if task.name in TASKS:
+        return f"The small task `{task.name}`, whose rows are generated by the package itself."
+    return "Rows of the author's own."
+
+
+def _front_matter(task: Task, metrics: Mapping[str, Any], license_id: str | None) -> dict[str, Any]:
+    dataset = {"name": task.name, "type": task.name, "split": task.validation}
+    if task.hub:
+        dataset |= {"type": task.hub[0], "config": task.hub[1]}
+    scores = {name: metrics[key] for name in task.metrics if (key := f"student_{name}") in metrics}
+    result = {
+        "task": {"type": "text-classification", "name": "Text Classification"},
+        "dataset": dataset,
+        "metrics": [{"type": name, "value": value} for name, value in scores.items()],
+    }
+    return {
+        **({"license": license_id} if license_id else {}),
+        "library_name": "transformers",
+        "pipeline_tag": "text-classification",
+        "tags": TAGS,
+        **({"datasets": [task.hub[0]]} if task.hub else {}),
+        "metrics": list(scores),
+        "model-index": [{"name": _name(task), "results": [result]}],
+    }
+
+
+def _shareable(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that decide the result, without anybody's folders; None means the default."""
+    kept = {
+        key: value for key, value in settings.items() if value is not None and key not in NOT_HASHED
+    }
+    return {key: _last_part(value) for key, value in kept.items()}
+
+
+def _last_part(value: object) -> object:
+    is_path = isinstance(value, Path) or (isinstance(value, str) and value.startswith(("/", "~")))
+    return Path(str(value)).name if is_path else value

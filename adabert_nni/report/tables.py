@@ -1,0 +1,119 @@
+"""Numbers as text: what was gained, for the terminal, and tables for Markdown pages.
+
+Reads the keys of ``metrics.json``. It must not know models, tasks or files.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+SCORES = ("accuracy", "f1")  # shares between 0 and 1
+COLUMNS = {"what": "", "teacher": "teacher", "student": "student", "gain": "gain"}
+
+
+def percent(share: float) -> str:
+    """0.9048 -> ``90.48 %``."""
+    return f"{100 * share:.2f} %"
+
+
+def points(difference: float) -> str:
+    """-0.0231 -> ``-2.31 points``."""
+    return f"{100 * difference:+.2f} points"
+
+
+def millions(count: int) -> str:
+    """4481234 -> ``4.48 M``."""
+    return f"{count / 1e6:.2f} M"
+
+
+def megabytes(size: int) -> str:
+    """17900000 -> ``17.9 MB``."""
+    return f"{size / 1e6:.1f} MB"
+
+
+def milliseconds(ms: float) -> str:
+    """48.123 -> ``48.1 ms``."""
+    return f"{ms:.1f} ms"
+
+
+def ratio(value: float, more: str, less: str) -> str:
+    """5.07 -> ``5.1x smaller``, and 0.5 -> ``2.0x larger``, in the words given."""
+    return f"{value:.1f}x {more}" if value >= 1 else f"{1 / value:.1f}x {less}"
+
+
+def gain_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What student and teacher differ in, as rows of ``COLUMNS``.
+
+    Args:
+        metrics: keys of ``metrics.json``: ``<side>_accuracy``, ``<side>_f1``, ``<side>_params``,
+            ``<side>_bytes``, ``<side>_ms`` with side teacher or student, ``batch``, ``length``,
+            ``speedup_vs_teacher``, ``speedup_vs_bert_base``. A row that lacks a key is left out.
+
+    Returns:
+        One row a quantity; all cells are text.
+    """
+
+    def row(what: str, key: str, show: Callable[[Any], str], gain: str) -> list[dict[str, str]]:
+        sides = [metrics[f"{side}_{key}"] for side in ("teacher", "student")]
+        return [dict(zip(COLUMNS, (what, *map(show, sides), gain), strict=True))]
+
+    def has(key: str) -> bool:
+        return all(metrics.get(f"{side}_{key}") is not None for side in ("teacher", "student"))
+
+    rows: list[dict[str, str]] = []
+    for score in filter(has, SCORES):
+        gained = metrics[f"student_{score}"] - metrics[f"teacher_{score}"]
+        rows += row(score, score, percent, points(gained))
+    for what, key, show in (
+        ("parameters", "params", millions),
+        ("size on disk", "bytes", megabytes),
+    ):
+        if has(key):
+            shrunk = metrics[f"teacher_{key}"] / metrics[f"student_{key}"]
+            rows += row(what, key, show, ratio(shrunk, "smaller", "larger"))
+    if has("ms") and "speedup_vs_teacher" in metrics:
+        what = "time per batch"
+        if "batch" in metrics and "length" in metrics:
+            what += f" of {metrics['batch']} x {metrics['length']} tokens"
+        faster = ratio(metrics["speedup_vs_teacher"], "faster", "slower")
+        rows += row(what, "ms", milliseconds, faster)
+    if "speedup_vs_bert_base" in metrics:
+        faster = ratio(metrics["speedup_vs_bert_base"], "faster", "slower")
+        cells = ("student beside BERT-base", "", "", faster)
+        rows.append(dict(zip(COLUMNS, cells, strict=True)))
+    return rows
+
+
+def gain_table(metrics: Mapping[str, Any]) -> str:
+    """``gain_rows`` as aligned plain text, teacher beside student."""
+    rows = [COLUMNS, *gain_rows(metrics)]
+    width = {key: max(len(row[key]) for row in rows) for key in COLUMNS}
+    lines = [
+        f"{row['what']:<{width['what']}}  {row['teacher']:>{width['teacher']}}  "
+        f"{row['student']:>{width['student']}}  {row['gain']}".rstrip()
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def markdown_table(rows: Sequence[Mapping[str, object]], columns: Mapping[str, str]) -> str:
+    """Rows as a Markdown table.
+
+    Args:
+        rows: key -> cell; a missing key or None gives an empty cell, a float four digits.
+        columns: key -> header, in the order of the columns.
+
+    Returns:
+        Lines without a final line break. The first column is aligned left, the others right.
+    """
+
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cells) + " |"
+
+    rule = [":--"] + ["--:"] * (len(columns) - 1)
+    body = [line([_cell(row.get(key)) for key in columns]) for row in rows]
+    return "\n".join([line([_cell(header) for header in columns.values()]), line(rule), *body])
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return text.replace("|", "\\|").replace("\n", " ")

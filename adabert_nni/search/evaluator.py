@@ -1,0 +1,96 @@
+"""The Lightning evaluator of a search: a batch and its probe rows in, loss terms and metrics out.
+
+Knows the losses and the optimiser of the weights; knows nothing of P_alpha, which is the strategy's.
+"""
+
+from collections.abc import Sequence
+
+import pytorch_lightning as pl
+import torch
+from nni.nas.evaluator.pytorch import LightningModule
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from adabert_nni.data.encoding import Batch, Encoded, loader
+from adabert_nni.losses import knowledge_loss, task_loss
+
+
+class SearchData(pl.LightningDataModule):
+    """The train batches of a search, with probe rows, and the batches of its selection split."""
+
+    def __init__(self, train: Encoded, selection: Encoded, batch_size: int, seed: int) -> None:
+        """Take encoded rows; ``train`` must be joined with the probe table."""
+        super().__init__()
+        self._train = loader(train, batch_size, shuffle=True, seed=seed)
+        self._selection = loader(selection, batch_size, shuffle=False, seed=seed)
+
+    def train_dataloader(self) -> DataLoader:
+        """Batches that move weights and P_alpha."""
+        return self._train
+
+    def val_dataloader(self) -> DataLoader:
+        """Batches that only measure."""
+        return self._selection
+
+
+class SearchModule(LightningModule):
+    """Loss terms of one batch, selection accuracy, and SGD with a cosine schedule for the weights."""
+
+    def __init__(
+        self,
+        *,
+        temperature: float,
+        weight_lr: float,
+        weight_lr_end: float,
+        weight_momentum: float,
+        total_steps: int,
+    ) -> None:
+        """Store the settings.
+
+        Args:
+            temperature: T of equation (3), > 0.
+            weight_lr: learning rate of the weights at the first step, > 0.
+            weight_lr_end: and at the last one.
+            weight_momentum: momentum of SGD, [0, 1).
+            total_steps: steps of the whole search, the length of the cosine.
+        """
+        super().__init__()
+        self.temperature = temperature
+        self.weight_lr = weight_lr
+        self.weight_lr_end = weight_lr_end
+        self.weight_momentum = weight_momentum
+        self.total_steps = total_steps
+        self.right = self.seen = 0
+
+    def loss_terms(self, layer_logits: Sequence[Tensor], batch: Batch) -> dict[str, Tensor]:
+        """L_CE and L_KD of a student whose probes give ``layer_logits``, K tensors (B, C); scalars."""
+        return {
+            "loss_ce": task_loss(layer_logits[-1], batch["labels"]),
+            "loss_kd": knowledge_loss(
+                layer_logits, batch["teacher"], batch["labels"], self.temperature
+            ),
+        }
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the last epoch's counts."""
+        self.right = self.seen = 0
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count right answers of the path that would be derived now."""
+        logits = self.model(batch["input_ids"], batch["attention_mask"])
+        self.right += int((logits.argmax(-1) == batch["labels"]).sum())
+        self.seen += len(logits)
+
+    def selection_accuracy(self) -> float:
+        """Share of right answers in the last validation epoch."""
+        return self.right / max(self.seen, 1)
+
+    def configure_optimizers(
+        self,
+    ) -> tuple[list[torch.optim.Optimizer], list[torch.optim.lr_scheduler.LRScheduler]]:
+        """SGD with momentum over all parameters (the strategy takes P_alpha out), cosine per step."""
+        sgd = torch.optim.SGD(self.parameters(), lr=self.weight_lr, momentum=self.weight_momentum)
+        cosine = torch.optim.lr_scheduler.CosineAnnealingLR(
+            sgd, self.total_steps, eta_min=self.weight_lr_end
+        )
+        return [sgd], [cosine]

@@ -1,0 +1,195 @@
+"""Run an NNI experiment from its YAML to its best trial: start on loopback, wait, collect, stop.
+
+NNI calls an experiment DONE although all its trials failed and a NaN metric a success, so both are checked
+here.
+"""
+
+import json
+import logging
+import math
+import os
+import shutil
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from nni.experiment import Experiment, RunMode
+from nni.experiment.config import ExperimentConfig
+
+from adabert_nni.errors import AdaBertError
+from adabert_nni.files import new_folder, read_json, write_json
+from adabert_nni.search.loopback import loopback_environment
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 2.0
+ENDED = ("DONE", "STOPPED", "ERROR", "NO_MORE_TRIAL")
+FIRST_PORT, PORTS = 8080, 200
+SKIPPED = shutil.ignore_patterns(
+    "supernet.safetensors", ".*", "stdout", "stderr", "trial.log", "run.sh", "*.lock"
+)
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """A finished trial: its id, its parameters, its final numbers and its folder."""
+
+    id: str
+    parameters: dict[str, Any]
+    numbers: dict[str, float]
+    folder: Path
+
+
+def load_experiment(path: Path) -> ExperimentConfig:
+    """Read and validate an experiment YAML with NNI's own config class.
+
+    Raises:
+        AdaBertError: if the file is missing, is not YAML, or NNI refuses it.
+    """
+    if not path.is_file():
+        raise AdaBertError(
+            f"{path}: no such file; give an NNI experiment YAML, such as experiments/quickstart.yml"
+        )
+    try:
+        config = ExperimentConfig.load(path)
+        config.validate()
+    except (ValueError, TypeError, AttributeError, OSError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise AdaBertError(
+            f"{path}: NNI refuses it ({reason}); compare it with experiments/quickstart.yml"
+        ) from error
+    return config
+
+
+def run_experiment(path: Path, output: Path, port: int | None = None) -> dict[str, Any] | None:
+    """Run the experiment and write its best trial to ``output``.
+
+    Args:
+        path: experiment YAML.
+        output: folder to fill; must be absent or empty.
+        port: port of the web UI; None takes the first free one from 8080.
+
+    Returns:
+        The best trial's ``metrics.json``; None if no trial succeeded.
+
+    Raises:
+        AdaBertError: if the YAML is wrong, ``output`` is taken or the port is in use.
+    """
+    config = load_experiment(path)
+    with new_folder(output) as folder:
+        experiment = Experiment(config)
+        os.environ.update(loopback_environment())  # inherited by the manager and its trials
+        chosen = free_port() if port is None else port
+        if not _is_free(chosen):
+            raise AdaBertError(
+                f"--port: {chosen} is in use; choose another, or leave it out for a free one"
+            )
+        experiment.start(chosen, run_mode=RunMode.Background)
+        logger.info("experiment %s: web UI at http://127.0.0.1:%d", experiment.id, chosen)
+        try:
+            _wait(experiment)
+            trials = _finished(
+                experiment, Path(config.canonical_copy().experiment_working_directory)
+            )
+        finally:
+            experiment.stop()
+        best = max(trials, key=lambda record: record.numbers["default"], default=None)
+        if best is not None:
+            shutil.copytree(best.folder, folder, dirs_exist_ok=True, ignore=SKIPPED)
+            table = [
+                {"trial": t.id, "parameters": t.parameters, "numbers": t.numbers} for t in trials
+            ]
+            write_json(
+                folder / "trials.json",
+                {"experiment": experiment.id, "best": best.id, "trials": table},
+            )
+    if best is None:
+        shutil.rmtree(output)
+        return None
+    metrics: dict[str, Any] = read_json(output / "metrics.json")
+    return metrics
+
+
+def free_port() -> int:
+    """The first free port of 127.0.0.1 from 8080.
+
+    Raises:
+        AdaBertError: if none of 200 is free.
+    """
+    for port in range(FIRST_PORT, FIRST_PORT + PORTS):
+        if _is_free(port):
+            return port
+    raise AdaBertError(
+        f"ports {FIRST_PORT} to {FIRST_PORT + PORTS - 1} are all in use; end one, or give --port"
+    )
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def _wait(experiment: Experiment) -> None:
+    """Wait for the end; log each trial's state when it changes and its numbers when they come."""
+    states: dict[str, str] = {}
+    reported: dict[str, int] = {}
+    while True:
+        status = experiment.get_status()
+        for job in experiment.list_trial_jobs():
+            if states.get(job.trialJobId) != job.status:
+                states[job.trialJobId] = job.status
+                logger.info("trial %s: %s", job.trialJobId, job.status)
+        for trial, metrics in experiment.get_job_metrics().items():
+            periodical = [m for m in metrics if m.type == "PERIODICAL"]
+            for metric in periodical[reported.get(trial, 0) :]:
+                logger.info(
+                    "trial %s, epoch %d: %s",
+                    trial,
+                    metric.sequence + 1,
+                    _shown(_plain(metric.data)),
+                )
+            reported[trial] = len(periodical)
+        if status in ENDED and "RUNNING" not in states.values():
+            return
+        time.sleep(POLL_SECONDS)
+
+
+def _finished(experiment: Experiment, root: Path) -> list[TrialRecord]:
+    """Trials that really succeeded: a folder with results and finite numbers."""
+    found: list[TrialRecord] = []
+    for job in experiment.list_trial_jobs():
+        written = sorted((root / experiment.id).glob(f"**/{job.trialJobId}/metrics.json"))
+        numbers = _plain(job.finalMetricData[-1].data) if job.finalMetricData else None
+        good = isinstance(numbers, dict) and math.isfinite(numbers.get("default", math.nan))
+        if job.status == "SUCCEEDED" and written and good:
+            parameters = job.hyperParameters[0].parameters if job.hyperParameters else {}
+            found.append(TrialRecord(job.trialJobId, dict(parameters), numbers, written[0].parent))
+        else:
+            logger.error(
+                "trial %s: %s; its log: %s",
+                job.trialJobId,
+                job.status,
+                _log_of(root, experiment.id, job.trialJobId),
+            )
+    return found
+
+
+def _log_of(root: Path, experiment: str, trial: str) -> str:
+    logs = sorted((root / experiment).glob(f"**/{trial}/stderr"))
+    return str(logs[0]) if logs else "none was written"
+
+
+def _plain(data: Any) -> Any:
+    """NNI sends metrics as JSON inside JSON."""
+    while isinstance(data, str):
+        data = json.loads(data)
+    return data
+
+
+def _shown(numbers: Any) -> str:
+    if not isinstance(numbers, dict):
+        return str(numbers)
+    return ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())

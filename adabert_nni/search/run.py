@@ -1,0 +1,199 @@
+"""Run one search: space, strategy and evaluator through an NNI experiment in this process.
+
+Reads tokenised rows joined with the probe table; writes ``architecture.json``, ``sample.json`` (NNI's flat
+form), ``supernet.safetensors`` and ``search.json`` (numbers per epoch). Knows no teacher.
+"""
+
+import logging
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from nni.nas.evaluator.pytorch import Lightning, Trainer
+from safetensors.torch import save_file
+from torch import Tensor
+
+from adabert_nni.config import SearchConfig, SpaceConfig
+from adabert_nni.data.encoding import Encoded
+from adabert_nni.files import write_json
+from adabert_nni.model.architecture import Architecture
+from adabert_nni.model.modeling import load_word_vectors
+from adabert_nni.search.evaluator import SearchData, SearchModule
+from adabert_nni.search.experiment import InProcessExperiment
+from adabert_nni.search.space import AdaBertSpace
+from adabert_nni.search.strategy import FREE_OPS, AdaBertStrategy
+from adabert_nni.training import progress
+
+logger = logging.getLogger(__name__)
+
+EpochReport = Callable[[int, dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class TaskShape:
+    """What the space needs to know of the task and the teacher's tokenizer.
+
+    Attributes:
+        num_labels: classes C.
+        sep_id: separator of a text pair; None for single texts.
+        max_length: longest input in tokens.
+        words: factorised word embeddings (V, D).
+        positions: factorised position embeddings (P, D).
+    """
+
+    num_labels: int
+    sep_id: int | None
+    max_length: int
+    words: Tensor
+    positions: Tensor
+
+
+def run_search(
+    space: SpaceConfig,
+    settings: SearchConfig,
+    task: TaskShape,
+    train: Encoded,
+    selection: Encoded,
+    *,
+    seed: int,
+    folder: Path,
+    on_epoch: EpochReport | None = None,
+) -> Architecture:
+    """Search and write what was found into ``folder``.
+
+    Args:
+        space: the architecture space.
+        settings: the search's settings.
+        task: sizes and initial embeddings.
+        train: rows that move weights and P_alpha, joined with the probe table.
+        selection: rows that only measure.
+        seed: seeds everything random.
+        folder: existing folder for the artefacts.
+        on_epoch: called with (epoch, metrics) after each epoch.
+
+    Returns:
+        The architecture of the most probable choices.
+    """
+    torch.manual_seed(seed)
+    supernet = build_space(space, task)
+    load_word_vectors(supernet.body, task.words, task.positions)
+    data = SearchData(train, selection, settings.search_batch, seed)
+    steps = len(data.train_dataloader())
+    history: list[dict[str, float]] = []
+    losses = [0.0]
+    total = settings.search_epochs * steps
+    ticks = progress(range(total), total, "search", lambda: f"loss {losses[-1]:.4f}")
+
+    def after_epoch(epoch: int, metrics: dict[str, float]) -> None:
+        history.append({"epoch": epoch + 1, **metrics})
+        write_json(folder / "search.json", {"epochs": history})
+        logger.info("search: epoch %d/%d: %s", epoch + 1, settings.search_epochs, _line(metrics))
+        if metrics["free_share"] > COLLAPSE_SHARE:
+            logger.warning(
+                "search: %.0f %% of P_alpha is on %s: the cell is collapsing; lower beta or alpha_lr",
+                100 * metrics["free_share"],
+                " and ".join(FREE_OPS),
+            )
+        if on_epoch is not None:
+            on_epoch(epoch, metrics)
+
+    def after_step(loss: float) -> None:
+        losses[0] = loss
+        next(ticks)
+
+    strategy = AdaBertStrategy(
+        gamma=settings.gamma,
+        beta=settings.beta,
+        estimator=settings.estimator,
+        tau_start=settings.tau_start,
+        tau_end=settings.tau_end,
+        alpha_lr=settings.alpha_lr,
+        alpha_weight_decay=settings.alpha_weight_decay,
+        alpha_warmup=settings.alpha_warmup,
+        clip_norm=settings.clip_norm,
+        seed=seed,
+        on_epoch=after_epoch,
+        on_step=after_step,
+    )
+    module = SearchModule(
+        temperature=settings.temperature,
+        weight_lr=settings.weight_lr,
+        weight_lr_end=settings.weight_lr_end,
+        weight_momentum=settings.weight_momentum,
+        total_steps=total,
+    )
+    logger.info(
+        "search: %d epochs of %d steps; weights and P_alpha move on the same train batches, P_alpha from epoch %d",
+        settings.search_epochs,
+        steps,
+        settings.alpha_warmup + 1,
+    )
+    experiment = InProcessExperiment(
+        supernet, _evaluator(module, data, settings.search_epochs), strategy
+    )
+    experiment.start()
+    ticks.close()
+    sample = experiment.export_top_models(formatter="dict")[0]
+    experiment.stop()
+    write_json(
+        folder / "search.json", {"epochs": history, "probs": strategy.oneshot_module.export_probs()}
+    )
+    return _save(folder, sample, strategy)
+
+
+COLLAPSE_SHARE = 0.7  # share of skip and zero in P_alpha beyond which the search warns
+
+
+def build_space(space: SpaceConfig, task: TaskShape) -> AdaBertSpace:
+    """The space of ``space`` for one task."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", category=RuntimeWarning, module="nni"
+        )  # NNI names newer torch classes
+        return AdaBertSpace(
+            space.ops,
+            space.nodes,
+            space.max_depth,
+            space.dim,
+            num_labels=task.num_labels,
+            vocab_size=len(task.words),
+            max_length=task.max_length,
+            dropout=space.dropout,
+            sep_id=task.sep_id,
+            pair_layout=space.pair_layout,
+        )
+
+
+def _evaluator(module: SearchModule, data: SearchData, epochs: int) -> Lightning:
+    trainer = Trainer(
+        max_epochs=epochs,
+        accelerator="auto",
+        devices=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )
+    return Lightning(module, trainer, datamodule=data)
+
+
+def _save(folder: Path, sample: dict[str, Any], strategy: AdaBertStrategy) -> Architecture:
+    architecture = Architecture.from_sample(sample)
+    architecture.save(folder / "architecture.json")
+    write_json(folder / "sample.json", sample)
+    weights = {
+        name: value.contiguous() for name, value in strategy.supernet.body.state_dict().items()
+    }
+    save_file(
+        {name: value for name, value in weights.items() if not name.endswith("alpha")},
+        folder / "supernet.safetensors",
+    )
+    return architecture
+
+
+def _line(metrics: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())

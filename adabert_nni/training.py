@@ -1,0 +1,160 @@
+"""The one training loop, the one prediction loop, and their progress lines.
+
+Stages hand in what a step computes; the loops run it and do not know what it means. Nothing here
+knows of teachers, students, NNI or files. Shapes: R rows, B batch, L tokens, C classes.
+"""
+
+import logging
+import math
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from tqdm import tqdm
+
+from adabert_nni.data.encoding import Batch, Encoded, LengthBuckets, loader
+from adabert_nni.errors import AdaBertError
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+LOG_SECONDS = 5.0
+MODEL_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+
+
+def progress(
+    iterable: Iterable[T], total: int, label: str, note: Callable[[], str] = str
+) -> Iterator[T]:
+    """Pass items through and say how far they are: a bar on a terminal, else a log line at times.
+
+    Args:
+        iterable: what to go through.
+        total: how many items it has.
+        label: what is going on, the start of every line.
+        note: asked for a few words (the loss, say) when a line is written.
+
+    Yields:
+        The items, unchanged.
+    """
+    if sys.stderr.isatty():
+        bar = tqdm(iterable, total=total, desc=label)
+        for item in bar:
+            yield item
+            bar.set_postfix_str(note(), refresh=False)
+        return
+    start = last = time.monotonic()
+    for done, item in enumerate(iterable, start=1):
+        yield item
+        now = time.monotonic()
+        if now - last >= LOG_SECONDS:
+            last, left = now, (now - start) / done * (total - done)
+            logger.info("%s %d/%d %s, about %.0f s left", label, done, total, note(), left)
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """The same batch on another device."""
+    return {name: tensor.to(device) for name, tensor in batch.items()}
+
+
+def model_inputs(batch: Batch) -> Batch:
+    """Only what a text classifier's ``forward`` takes: no labels, row ids or teacher rows."""
+    return {name: batch[name] for name in MODEL_INPUTS if name in batch}
+
+
+def row_positions(encoded: Encoded, ids: Tensor) -> Tensor:
+    """Where the rows with these ids (N,) stand in ``encoded``, whose ids all differ: (N,)."""
+    ordered, positions = encoded.ids.sort()
+    return positions[torch.searchsorted(ordered, ids)]
+
+
+def predict(
+    model: nn.Module, encoded: Encoded, batch_size: int = 64, label: str = "predict"
+) -> Tensor:
+    """Logits of every row, (R, C) float32 on the CPU, in the order of the rows.
+
+    The model (whose output has ``logits``) runs in eval mode; its own mode is put back afterwards.
+    """
+    device = next(model.parameters()).device
+    batches = loader(encoded, batch_size, shuffle=False, seed=0)
+    was_training = model.training
+    model.eval()
+    logits, ids = [], []
+    with torch.no_grad():  # not inference_mode: its tensors could not enter a later loss
+        for batch in progress(batches, len(batches), label):
+            logits.append(model(**model_inputs(to_device(batch, device))).logits.float().cpu())
+            ids.append(batch["ids"])
+    model.train(was_training)
+    ordered = torch.empty_like(found := torch.cat(logits))
+    ordered[row_positions(encoded, torch.cat(ids))] = found
+    return ordered
+
+
+def fit(
+    model: nn.Module,
+    train: Encoded,
+    step: Callable[[Batch], Tensor],
+    optimizer: Optimizer,
+    scheduler: LRScheduler | None,
+    *,
+    epochs: int,
+    batch_size: int,
+    seed: int,
+    clip_norm: float,
+    after_epoch: Callable[[int, dict[str, float]], None] = lambda epoch, measured: None,
+    label: str = "train",
+) -> None:
+    """Train in place; on a CPU the same seed and start give the same weights, bit by bit.
+
+    Args:
+        model: what is trained; batches come to its device.
+        train: the rows.
+        step: the scalar loss of a batch, with a gradient.
+        optimizer: over the model's parameters.
+        scheduler: stepped after every batch; None keeps the learning rate.
+        epochs: passes over the rows, >= 0.
+        batch_size: rows per step, > 0.
+        seed: of the order of rows and of dropout, with the epoch.
+        clip_norm: largest norm of the whole gradient, > 0.
+        after_epoch: gets the epoch, from 0, and ``{"loss": mean over steps, "seconds": ...}``.
+        label: the start of every progress line.
+
+    Raises:
+        AdaBertError: if a loss is NaN or infinite; the step is not taken.
+    """
+    device = next(model.parameters()).device
+    batches = loader(train, batch_size, shuffle=True, seed=seed)
+    order = cast(LengthBuckets, batches.batch_sampler)
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    losses: list[float] = []
+
+    def recent() -> str:
+        return f"loss {sum(losses[-50:]) / len(losses[-50:]):.4f}"
+
+    for epoch in range(epochs):
+        torch.manual_seed(seed + epoch)
+        order.set_epoch(epoch)
+        model.train()
+        losses.clear()
+        start, name = time.monotonic(), f"{label} epoch {epoch + 1}/{epochs}"
+        for batch in progress(batches, len(batches), name, recent):
+            loss = step(to_device(batch, device))
+            losses.append(loss.item())
+            if not math.isfinite(losses[-1]):
+                raise AdaBertError(
+                    f"{name}, step {len(losses)}: the loss is {losses[-1]}, it must be finite; "
+                    "lower the learning rate or look for broken rows in the data"
+                )
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(weights, clip_norm)
+            optimizer.step()
+            if scheduler is not None:
+                scheduler.step()
+        mean, seconds = sum(losses) / len(losses), time.monotonic() - start
+        after_epoch(epoch, {"loss": mean, "seconds": seconds})

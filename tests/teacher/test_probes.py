@@ -1,0 +1,173 @@
+"""Facts about the probes and the table of what each teacher layer believes."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor
+from transformers import BertConfig, BertForSequenceClassification
+
+from adabert_nni.data.encoding import Encoded
+from adabert_nni.errors import AdaBertError
+from adabert_nni.teacher import probes
+from adabert_nni.teacher.probes import Probes, build_probes, hidden_states, layer_features
+from adabert_nni.teacher.probes import load_probes as load
+from adabert_nni.training import predict
+
+
+def make_rows(count: int, seed: int) -> Encoded:
+    """Rows of 2 to 8 tokens with shuffled ids; the class is whether token 5 occurs."""
+    generator = torch.Generator().manual_seed(seed)
+    tokens = [
+        torch.randint(4, 8, (2 + i % 7,), generator=generator, dtype=torch.int32)
+        for i in range(count)
+    ]
+    labels = torch.tensor([int((t == 5).any()) for t in tokens])
+    return Encoded(tokens, None, labels, torch.randperm(count, generator=generator) * 3, pad_id=0)
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("teacher")
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=10,
+        hidden_size=16,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=16,
+    )
+    BertForSequenceClassification(config).save_pretrained(folder)
+    return folder
+
+
+def build(teacher: Path, folder: Path, labels: int = 2, seed: int = 0) -> dict:
+    folder.mkdir(exist_ok=True)
+    train, selection = make_rows(200, 1), make_rows(80, 2)
+    return build_probes(teacher, train, selection, labels=labels, seed=seed, folder=folder)
+
+
+def fitted(features: Tensor, labels: Tensor, penalties: list[float], classes: int) -> Probes:
+    made = Probes(features.half(), labels, classes, len(penalties))
+    spread = torch.tensor(penalties)[:, None].expand(-1, features.shape[1])
+    made.fit(spread, epochs=1, generator=torch.Generator().manual_seed(0))
+    return made
+
+
+def test_the_table_holds_every_training_row_by_its_id(teacher, tmp_path):
+    report = build(teacher, tmp_path)
+    table, train = load(tmp_path), make_rows(200, 1)
+    assert torch.equal(table["ids"], train.ids)
+    assert table["probs"].shape == (200, 3, 2)  # R, J, C
+    torch.testing.assert_close(table["probs"].sum(-1), torch.ones(200, 3))
+    right = (table["probs"].argmax(-1) == train.labels[:, None]).double().mean(0)
+    assert report["train_accuracy"] == pytest.approx(right.tolist(), abs=1e-4)
+    assert min(right) > 0.8  # were rows and ids out of step, it would be near chance
+
+
+def test_the_teacher_column_is_the_softmax_of_its_own_head(teacher, tmp_path):
+    build(teacher, tmp_path)
+    model = BertForSequenceClassification.from_pretrained(teacher)
+    torch.testing.assert_close(
+        load(tmp_path)["teacher"], predict(model, make_rows(200, 1)).softmax(-1)
+    )
+
+
+def test_the_report_is_saved_and_nothing_but_the_table_beside_it(teacher, tmp_path):
+    report = build(teacher, tmp_path)
+    assert json.loads((tmp_path / "probes.json").read_text()) == report
+    assert {p.name for p in tmp_path.iterdir()} == {"probes.json", "probes.safetensors"}
+    assert report["hidden_state_bytes"] == 200 * 3 * 32 * 2  # R * J * (2 * 16) * 2 bytes
+
+
+def test_the_same_seed_gives_the_same_table_in_memory_and_on_disk(teacher, tmp_path, monkeypatch):
+    build(teacher, tmp_path / "a")
+    monkeypatch.setattr(probes, "MEMORY_BYTES", 0)
+    build(teacher, tmp_path / "b")
+    first, again = ((tmp_path / n / "probes.safetensors").read_bytes() for n in "ab")
+    assert first == again
+    assert {p.name for p in (tmp_path / "b").iterdir()} == {"probes.json", "probes.safetensors"}
+
+
+def test_too_small_a_disk_is_an_error_before_anything_is_written(teacher, tmp_path, monkeypatch):
+    monkeypatch.setattr(probes, "MEMORY_BYTES", 0)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=10))
+    with pytest.raises(AdaBertError, match=r"hidden states: .* GB are needed"):
+        build(teacher, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_teacher_of_another_task_is_refused(teacher, tmp_path):
+    with pytest.raises(AdaBertError, match="has 2 classes, the data has 3"):
+        build(teacher, tmp_path, labels=3)
+
+
+def test_features_are_cls_beside_the_mean_over_real_tokens():
+    layer = torch.tensor([[[1.0], [3.0], [100.0]]])  # B 1, L 3, H 1; the last token is padding
+    features = layer_features([layer, -layer], torch.tensor([[1, 1, 0]]))
+    assert features.tolist() == [[[1.0, 2.0], [-1.0, -2.0]]]  # mean of 1 and 3 is 2
+
+
+def test_features_do_not_depend_on_the_company_in_the_batch(teacher, tmp_path):
+    model = BertForSequenceClassification.from_pretrained(teacher).eval()
+    rows = make_rows(70, 3)  # more than one batch of 64
+    place = torch.randperm(70)
+    together, _ = hidden_states(model, rows, place, tmp_path, "all")
+    with torch.no_grad():
+        for row in (0, 33, 69):
+            tokens = rows.input_ids[row][None].long()
+            layers = model(tokens, output_hidden_states=True).hidden_states[1:]
+            alone = layer_features(layers, torch.ones_like(tokens))
+            torch.testing.assert_close(together[place[row]], alone[0], atol=2e-3, rtol=2e-3)
+
+
+def test_a_probe_is_the_minimum_that_scikit_learn_finds():
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(400, 2, 5, generator=generator) * 3 + 1
+    noise = torch.randn(400, 3, generator=generator)
+    labels = (features[:, 0, :3] + 3 * noise).argmax(dim=1)
+    found = fitted(features, labels, [0.1], classes=3).predict(features.half())[0]
+    for layer in range(2):
+        inputs = features[:, layer].half().float().numpy()
+        inputs = (inputs - inputs.mean(axis=0)) / inputs.std(axis=0)
+        # Its objective is a sum over rows with C = 1 / penalty; ours a mean: C = 1 / (penalty * R).
+        model = LogisticRegression(C=1 / (0.1 * 400), tol=1e-8).fit(inputs, labels)
+        np.testing.assert_allclose(found[:, layer], model.predict_proba(inputs), atol=0.01)
+
+
+def test_a_probe_does_not_depend_on_the_ones_trained_beside_it():
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(100, 2, 4, generator=generator)
+    labels = (features[:, 0, 0] > 0).long()
+    alone = fitted(features[:, :1], labels, [0.1], 2).predict(features[:, :1].half())
+    beside = fitted(features, labels, [1.0, 0.1], 2).predict(features.half())
+    torch.testing.assert_close(beside[1, :, 0], alone[0, :, 0])
+
+
+def test_a_layer_that_knows_is_right_and_a_layer_of_noise_is_told_to_doubt():
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(600, 2, 40, generator=generator)
+    labels = (features[:, 0, 0] > 0).long()
+    made = fitted(features[:300], labels[:300], [1e-4, 1.0], 2)
+    costs, right = probes._measure(made.predict(features[300:].half()), labels[300:])
+    assert right[0, 0] > 0.9
+    # 40 columns of noise and 300 rows: hardly penalised, the probe is sure of what is not there.
+    assert costs[0, 1] > costs[1, 1]
+    assert costs[1, 1] == pytest.approx(0.693, abs=0.05)  # ln 2: it says "I do not know"
+
+
+def test_a_constant_feature_does_no_harm():
+    features = torch.zeros(20, 1, 2)
+    features[:10, 0, 0] = 1
+    found = fitted(features, (features[:, 0, 0]).long(), [1e-4], 2).predict(features.half())
+    assert bool(found.isfinite().all())
+
+
+def test_a_feature_too_large_for_half_precision_stays_finite():
+    layer = torch.full((1, 2, 1), 1e6)
+    assert bool(layer_features([layer], torch.ones(1, 2)).isfinite().all())

@@ -1,0 +1,297 @@
+"""What a reader finds after a crash, a full disk, a flipped byte, or another process's work."""
+
+import errno
+import json
+import logging
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from adabert_nni import files
+from adabert_nni.errors import AdaBertError
+
+FORK = multiprocessing.get_context("fork")  # no time to import all again
+
+
+def full_disk(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def leftovers(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, call):
+    path = tmp_path / "state.json"
+    files.atomic_write(path, "old")
+    monkeypatch.setattr(os, call, full_disk)
+    with pytest.raises(
+        AdaBertError, match=r"state\.json: cannot be written .*No space left.*untouched"
+    ):
+        files.atomic_write(path, "new")
+    assert (path.read_text(), os.listdir(tmp_path)) == ("old", ["state.json"])
+
+
+def test_an_interrupt_between_writing_and_renaming_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "state.json"
+    files.atomic_write(path, "old")
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        files.atomic_write(path, b"new")
+    assert (path.read_text(), leftovers(tmp_path)) == ("old", [])
+
+
+def write_for_ever(path: str) -> None:
+    while True:
+        files.atomic_write(path, os.urandom(1) * 200_000)
+
+
+def test_a_killed_writer_leaves_a_whole_file_and_its_partials_can_be_cleared(tmp_path):
+    path = tmp_path / "weights"
+    files.atomic_write(path, b"0" * 200_000)
+    writer = FORK.Process(target=write_for_ever, args=(str(path),))
+    writer.start()
+    first = path.read_bytes()
+    deadline = time.monotonic() + 60
+    while path.read_bytes() == first and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(writer.pid, signal.SIGKILL)
+    writer.join()
+    content = path.read_bytes()
+    assert (len(content), len(set(content))) == (200_000, 1)  # one write, all of it
+    (tmp_path / ".weights.0123456789ab.partial").touch()
+    (tmp_path / ".weights.ba9876543210.partial").mkdir()
+    (tmp_path / ".other.0123456789ab.partial").touch()
+    files.remove_partials(path)
+    assert leftovers(tmp_path) == [".other.0123456789ab.partial"]
+
+
+def test_json_comes_back_in_order_and_as_text(tmp_path):
+    path = tmp_path / "deep" / "x.json"
+    files.write_json(path, {"b": [1, 2.5, None], "a": "é"})
+    assert list(files.read_json(path).items()) == [("b", [1, 2.5, None]), ("a", "é")]
+    assert path.read_text(encoding="utf-8").endswith('é"\n}\n')
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_a_number_that_is_not_finite_is_never_saved(tmp_path, number):
+    with pytest.raises(AdaBertError, match=r"x\.json: not saved .*finite"):
+        files.write_json(tmp_path / "x.json", {"a": [number]})
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b'{"a": ', b'{"a": NaN}', b"[1e999]", b"\xff\xfe", b"[" * 100_000]
+)
+def test_json_that_is_damaged_or_not_finite_is_refused_by_path(tmp_path, content):
+    path = tmp_path / "x.json"
+    path.write_bytes(content)
+    with pytest.raises(AdaBertError, match=r"x\.json: cannot be read as JSON"):
+        files.read_json(path)
+
+
+def test_a_missing_json_is_named(tmp_path):
+    with pytest.raises(AdaBertError, match=r"gone\.json: .*No such file"):
+        files.read_json(tmp_path / "gone.json")
+
+
+def test_reading_json_never_builds_an_object(tmp_path):
+    path = tmp_path / "x.json"
+    crafted = {"__nni_type__": "path:os.system", "__init__": ["touch sentinel"]}
+    path.write_text(json.dumps(crafted))
+    assert files.read_json(path) == crafted
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "deep" / "student"
+    with files.new_folder(path) as folder:
+        (folder / "part").mkdir()
+        (folder / "part" / "a").write_text("1")
+        assert not path.exists()
+    assert (path / "part" / "a").read_text() == "1"
+    with pytest.raises(ZeroDivisionError), files.new_folder(tmp_path / "other") as folder:
+        (folder / "a").write_text("1")
+        raise ZeroDivisionError
+    assert sorted(os.listdir(tmp_path)) == ["deep"]
+    assert os.listdir(path.parent) == ["student"]
+
+
+def test_a_folder_with_content_is_refused_before_any_work(tmp_path):
+    (tmp_path / "mine").write_text("1")
+    with (
+        pytest.raises(AdaBertError, match="only a new or empty folder"),
+        files.new_folder(tmp_path),
+    ):
+        pytest.fail("the work was started")
+    assert os.listdir(tmp_path) == ["mine"]
+
+
+def test_a_full_disk_inside_a_folder_is_told_in_one_sentence(tmp_path):
+    with pytest.raises(AdaBertError, match="student: cannot be written"):  # noqa: SIM117
+        with files.new_folder(tmp_path / "student"):
+            full_disk()
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_error_that_is_no_failure_to_write_passes_unchanged(tmp_path):
+    with pytest.raises(ConnectionRefusedError), files.new_folder(tmp_path / "student"):
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "refused")
+
+
+def test_sha256_is_the_published_one(tmp_path):
+    (tmp_path / "abc").write_bytes(b"abc")
+    # the first example of FIPS 180-2, appendix B
+    assert files.sha256(tmp_path / "abc").startswith("ba7816bf8f01cfea414140de5dae2223")
+
+
+def manifested(folder: Path) -> Path:
+    (folder / "part").mkdir(parents=True)
+    (folder / "part" / "weights").write_bytes(b"\x00" * 100)
+    (folder / "config").write_text("x")
+    files.write_manifest(folder, {"seed": 1})
+    return folder
+
+
+def test_a_manifest_covers_every_file_and_returns_what_it_was_told(tmp_path):
+    folder = manifested(tmp_path / "a")
+    assert files.check_manifest(folder) == {"seed": 1}
+    assert sorted(files.read_json(folder / "manifest.json")["files"]) == ["config", "part/weights"]
+
+
+def test_one_flipped_bit_is_found_and_its_file_named(tmp_path):
+    folder = manifested(tmp_path / "a")
+    (folder / "part" / "weights").write_bytes(b"\x00" * 50 + b"\x01" + b"\x00" * 49)
+    with pytest.raises(AdaBertError, match=r"part/weights: its sha256 is"):
+        files.check_manifest(folder)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    folder = manifested(tmp_path / "a")
+    (folder / "config").unlink()
+    with pytest.raises(AdaBertError, match=r"a/config: listed in manifest\.json but missing"):
+        files.check_manifest(folder)
+
+
+@pytest.mark.parametrize("manifest", ["[]", '{"files": {}}', '{"files": 1, "meta": {}}', "null"])
+def test_another_json_is_not_taken_for_a_manifest(tmp_path, manifest):
+    (tmp_path / "manifest.json").write_text(manifest)
+    with pytest.raises(AdaBertError, match=r"manifest\.json: not a manifest"):
+        files.check_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "/etc/passwd", "a/../../x", "", ".", "..", "link", "a\0b"]
+)
+def test_a_name_that_leads_elsewhere_is_refused(tmp_path, name):
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "link").symlink_to(tmp_path)
+    with pytest.raises(AdaBertError, match="is not a name inside"):
+        files.confined(root, name)
+
+
+def test_a_manifest_cannot_point_out_of_its_folder(tmp_path):
+    (tmp_path / "secret").write_text("1")
+    (tmp_path / "a").mkdir()
+    digest = files.sha256(tmp_path / "secret")
+    files.write_json(tmp_path / "a" / "manifest.json", {"files": {"../secret": digest}, "meta": {}})
+    with pytest.raises(AdaBertError, match="is not a name inside"):
+        files.check_manifest(tmp_path / "a")
+
+
+def test_a_plain_name_stays_below_a_root_that_is_itself_a_link(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert files.confined(tmp_path / "link", "a/b") == (tmp_path / "real").resolve() / "a" / "b"
+
+
+def slow_build(folder: Path) -> None:
+    with (folder.parent / "log").open("a") as log:  # one line per build
+        log.write(f"{os.getpid()}\n")
+    time.sleep(1.0)
+    (folder / "weights").write_bytes(b"1")
+
+
+def build_in_process(path: str) -> None:
+    files.built_once(path, slow_build)
+
+
+def test_two_processes_build_a_cached_folder_once(tmp_path):
+    pair = [FORK.Process(target=build_in_process, args=(str(tmp_path / "teacher"),)) for _ in "12"]
+    for process in pair:
+        process.start()
+    for process in pair:
+        process.join(120)
+    assert [process.exitcode for process in pair] == [0, 0]
+    assert len((tmp_path / "log").read_text().splitlines()) == 1
+    assert files.check_manifest(tmp_path / "teacher") == {}
+
+
+def build(folder: Path) -> None:
+    (folder / "weights").write_bytes(b"1")
+
+
+def test_a_damaged_folder_is_built_again_with_a_warning(tmp_path, caplog):
+    path = files.built_once(tmp_path / "teacher", build)
+    (path / "weights").write_bytes(b"2")
+    with caplog.at_level(logging.WARNING):
+        files.built_once(path, build)
+    assert (path / "weights").read_bytes() == b"1"
+    assert "teacher/weights" in caplog.text
+
+
+def test_a_folder_of_other_settings_is_refused_with_the_keys_that_differ(tmp_path):
+    path = files.built_once(tmp_path / "teacher", build, {"seed": 1, "lr": [1, 2], "old": 3})
+    assert files.built_once(path, pytest.fail, {"seed": 1, "lr": (1, 2), "old": 3}) == path
+    assert files.built_once(path, pytest.fail) == path
+    with pytest.raises(AdaBertError, match=r"\(old is 3, wanted None; seed is 1, wanted 2\)"):
+        files.built_once(path, build, {"seed": 2, "lr": [1, 2]})
+
+
+def test_a_folder_that_was_not_made_here_is_left_alone(tmp_path):
+    path = tmp_path / "thesis"
+    path.mkdir()
+    (path / "chapter").write_text("1")
+    with pytest.raises(AdaBertError, match="something here already"):
+        files.built_once(path, build)
+    assert os.listdir(path) == ["chapter"]
+
+
+def test_a_failed_build_leaves_nothing_and_frees_the_lock(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        files.built_once(tmp_path / "teacher", lambda folder: 1 // 0)
+    assert [n for n in os.listdir(tmp_path) if not n.endswith(".lock")] == []
+    assert files.built_once(tmp_path / "teacher", build).is_dir()
+
+
+def test_the_second_writer_is_refused_when_it_does_not_want_to_wait(tmp_path):
+    with (
+        files.locked(tmp_path / "run"),
+        pytest.raises(AdaBertError, match="run: another process is writing here"),
+        files.locked(tmp_path / "run", wait=False),
+    ):
+        pytest.fail("two writers at once")
+    with files.locked(tmp_path / "run", wait=False):
+        pass
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_place_is_refused_in_one_sentence(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(AdaBertError, match="cannot be written"), files.new_folder(tmp_path / "x"):
+        pytest.fail("the work was started")
+
+
+def test_a_file_where_a_folder_should_be_is_told_in_one_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(AdaBertError, match="cannot be written"):
+        files.atomic_write(tmp_path / "file" / "x", "1")

@@ -1,0 +1,138 @@
+"""Facts about the training and prediction loops."""
+
+import logging
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from adabert_nni.data.encoding import Batch, Encoded
+from adabert_nni.errors import AdaBertError
+from adabert_nni.training import fit, predict, progress
+
+
+class Bag(nn.Module):
+    """Mean of word vectors -> dropout -> logits; (B, L) -> (B, 2)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.words, self.drop, self.head = nn.Embedding(20, 4), nn.Dropout(0.5), nn.Linear(4, 2)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> SimpleNamespace:
+        mask = attention_mask[..., None].float()
+        mean = (self.words(input_ids) * mask).sum(1) / mask.sum(1)
+        return SimpleNamespace(logits=self.head(self.drop(mean)))
+
+
+def rows(count: int = 30) -> Encoded:
+    """Rows of 1 to 7 tokens, ids in descending steps of 10, label = first token is even."""
+    generator = torch.Generator().manual_seed(0)
+    tokens = [
+        torch.randint(1, 20, (1 + i % 7,), generator=generator, dtype=torch.int32)
+        for i in range(count)
+    ]
+    labels = torch.tensor([int(t[0] % 2 == 0) for t in tokens])
+    return Encoded(tokens, None, labels, torch.arange(count - 1, -1, -1) * 10, pad_id=0)
+
+
+def train(model: nn.Module, *, seed: int, epochs: int = 2, clip_norm: float = 1.0) -> list[dict]:
+    measured: list[dict] = []
+
+    def step(batch: Batch) -> Tensor:
+        logits = model(batch["input_ids"], batch["attention_mask"]).logits
+        return nn.functional.cross_entropy(logits, batch["labels"])
+
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    fit(
+        model,
+        rows(),
+        step,
+        optimizer,
+        None,
+        epochs=epochs,
+        batch_size=8,
+        seed=seed,
+        clip_norm=clip_norm,
+        after_epoch=lambda epoch, values: measured.append({"epoch": epoch, **values}),
+    )
+    return measured
+
+
+def flat(model: nn.Module) -> Tensor:
+    return torch.cat([weight.detach().flatten() for weight in model.parameters()])
+
+
+def test_prediction_comes_in_row_order_whatever_the_batch_size():
+    model, encoded = Bag().eval(), rows()
+    alone = torch.cat(
+        [model(t[None].long(), torch.ones(1, len(t))).logits for t in encoded.input_ids]
+    )
+    for batch_size in (1, 7, 64):
+        torch.testing.assert_close(predict(model, encoded, batch_size), alone)
+
+
+def test_prediction_has_no_dropout_and_leaves_the_model_training():
+    model = Bag().train()
+    assert torch.equal(predict(model, rows()), predict(model, rows()))
+    assert model.training
+
+
+def test_the_same_seed_gives_the_same_weights_bit_by_bit_and_another_seed_others():
+    first, again, other = Bag(), Bag(), Bag()
+    for model, seed in ((first, 5), (again, 5), (other, 6)):
+        torch.rand(seed)  # the state of the global generator before must not matter
+        train(model, seed=seed)
+    assert torch.equal(flat(first), flat(again))
+    assert not torch.equal(flat(first), flat(other))
+
+
+def test_an_epoch_reports_its_mean_loss():
+    model = Bag()
+    model.head.weight.data.zero_()
+    model.head.bias.data.zero_()
+    (epoch,) = train(model, seed=0, epochs=1, clip_norm=1e-9)  # clipped to nothing: no learning
+    assert epoch["epoch"] == 0
+    assert epoch["loss"] == pytest.approx(0.6931, abs=1e-3)  # ln 2: two classes, equal logits
+
+
+def test_the_step_is_no_longer_than_the_clip_norm_allows():
+    model = Bag()
+    before = flat(model)
+    train(model, seed=0, epochs=1, clip_norm=0.01)
+    # 30 rows in batches of 8 are 4 steps of SGD, each at most lr * clip_norm = 0.1 * 0.01 long.
+    assert 0 < (flat(model) - before).norm().item() <= 4 * 0.1 * 0.01 + 1e-6
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_stops_and_names_epoch_and_step(broken):
+    model = Bag()
+    before, calls = flat(model), iter([1.0, broken])
+    with pytest.raises(AdaBertError, match=r"pet epoch 1/1, step 2: the loss is (nan|inf)"):
+        fit(
+            model,
+            rows(),
+            lambda batch: model.head.bias.sum() * 0 + next(calls),
+            torch.optim.SGD(model.parameters(), lr=0.1),
+            None,
+            epochs=1,
+            batch_size=8,
+            seed=0,
+            clip_norm=1.0,
+            label="pet",
+        )
+    assert torch.equal(flat(model), before)  # step 1 had no gradient, step 2 was not taken
+
+
+def test_progress_passes_items_on_and_logs_how_far_it_is(caplog, monkeypatch):
+    monkeypatch.setattr("adabert_nni.training.sys.stderr", SimpleNamespace(isatty=lambda: False))
+    clock = iter(range(0, 100, 3))  # three seconds pass at every look at the clock
+    monkeypatch.setattr("adabert_nni.training.time.monotonic", lambda: next(clock))
+    with caplog.at_level(logging.INFO):
+        assert list(progress("abcd", 4, "letters", lambda: "loss 0.5")) == list("abcd")
+    # Looks at 3, 6, 9, 12 s; a line after 5 s and again 5 s later: at items 2 (6 s) and 4 (12 s).
+    assert [record.getMessage() for record in caplog.records] == [
+        "letters 2/4 loss 0.5, about 6 s left",
+        "letters 4/4 loss 0.5, about 0 s left",
+    ]
