@@ -8,7 +8,7 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from typing import TypeVar, cast
 
 import torch
@@ -30,7 +30,7 @@ MODEL_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 def progress(
     iterable: Iterable[T], total: int, label: str, note: Callable[[], str] = str
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """Pass items through and say how far they are: a bar on a terminal, else a log line at times.
 
     Args:

@@ -113,7 +113,7 @@ def _claim(rng: random.Random, label: int) -> tuple[str, str]:
     else:
         state = "not done" if claimed else "done"
     premise = _premise(rng, name, deed, state)
-    if rng.random() < 0.2:  # another clause that says the opposite of somebody else
+    if rng.random() < 0.1:  # another clause that says the opposite of somebody else
         aside = _premise(rng, other, second, "not done" if state == "done" else "done")
         clauses = [premise, aside] if rng.random() < 0.5 else [aside, premise]
         premise = f"{clauses[0]} , but {clauses[1]}"

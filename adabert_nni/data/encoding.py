@@ -1,7 +1,7 @@
 """Rows to tokens, tokens to batches of similar length; joins teacher tables by row id.
 
-It must not know what a model does with a batch. Shapes: R rows, B batch, L tokens of the longest
-row of the batch, J teacher layers, C classes.
+It must not know what a model does with a batch. Shapes: R rows, B rows of a batch, L tokens of the
+longest of them, J teacher layers, C classes.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Encoded:
         return len(self.input_ids)
 
     def with_teacher(self, table_ids: Tensor, table_probs: Tensor) -> Encoded:
-        """The same rows with ``table_probs`` (T, J, C) joined by ``table_ids`` (T,), each id once.
+        """The same rows with ``table_probs`` (T, J, C) joined by ``table_ids`` (T,).
 
         Raises:
             AdaBertError: if one of the rows has no entry in the table, or a table id repeats.
@@ -96,9 +96,8 @@ def encode(rows: Rows, tokenizer: PreTrainedTokenizerBase, max_length: int) -> E
             padding=False,
             return_attention_mask=False,
         )
-        input_ids += [torch.tensor(row, dtype=torch.int32) for row in batch["input_ids"]]
-        kinds = batch.get("token_type_ids", [])
-        segments += [torch.tensor(row, dtype=torch.int32) for row in kinds]
+        input_ids += [torch.tensor(r, dtype=torch.int32) for r in batch["input_ids"]]
+        segments += [torch.tensor(r, dtype=torch.int32) for r in batch.get("token_type_ids", [])]
         cut += sum(bool(encoding.overflowing) for encoding in batch.encodings or [])
     if cut:
         logger.warning("%d of %d rows were cut to %d tokens", cut, len(rows.texts), max_length)
@@ -107,26 +106,22 @@ def encode(rows: Rows, tokenizer: PreTrainedTokenizerBase, max_length: int) -> E
 
 
 def _shorten(text: str, tokenizer: PreTrainedTokenizerBase, max_length: int) -> str:
-    """Drop what lies beyond ``max_length`` tokens of this text, and so of its row.
+    """Drop what is beyond ``max_length`` tokens of this text, and so of its row.
 
-    Of a pair, the tokenizer keeps every combination of the pieces it cuts off: for two texts of
-    some thousand words those are gigabytes.
+    The tokenizer keeps all combinations of what it cuts off two texts: gigabytes for long ones.
     """
     if len(text) <= 4 * max_length:  # the rest would make a few pieces at most
         return text
     text = text[: 200 * max_length]  # real tokens are far shorter; a 1 MB text costs a second
-    cut = tokenizer(text, add_special_tokens=False, truncation=True, max_length=max_length)
-    first = cut.encodings[0]
-    return text[: first.offsets[-1][1]] if first.overflowing else text
+    cut = tokenizer(text, add_special_tokens=False, truncation=True, max_length=max_length)[0]
+    return text[: cut.offsets[-1][1]] if cut.overflowing else text
 
 
 def _check(tokenizer: PreTrainedTokenizerBase, max_length: int, columns: int) -> None:
     if not tokenizer.is_fast or tokenizer.pad_token_id is None:
         raise AdaBertError("tokenizer: must be a fast one with a pad token; use another teacher")
-    least, most = (
-        tokenizer.num_special_tokens_to_add(columns == 2) + columns,
-        tokenizer.model_max_length,
-    )
+    least = tokenizer.num_special_tokens_to_add(columns == 2) + columns
+    most = tokenizer.model_max_length
     if not least <= max_length <= most:
         raise AdaBertError(f"max_length: got {max_length}, this tokenizer allows {least} to {most}")
 
@@ -134,15 +129,14 @@ def _check(tokenizer: PreTrainedTokenizerBase, max_length: int, columns: int) ->
 class LengthBuckets(Sampler[list[int]]):
     """Batches of rows of similar length: a pure function of lengths, seed (>= 0) and epoch (>= 0).
 
-    Shuffled: rows are shuffled, sorted by length inside chunks, and the batches shuffled; a last
-    batch of one row joins the batch before it, for BatchNorm needs more than one value. Otherwise
-    from the shortest to the longest row. ``batch_size`` is at least 1.
+    Shuffled: shuffled rows are sorted by length inside chunks, then the batches are shuffled; a last
+    batch of one row joins the one before, since BatchNorm needs more. Else from short to long.
     """
 
     def __init__(self, lengths: list[int], batch_size: int, shuffle: bool, seed: int) -> None:
-        self._lengths = np.asarray(lengths, dtype=np.int64)
-        self._batch_size, self._shuffle, self._seed = batch_size, shuffle, seed
-        self._epoch, self._count = 0, len(self.batches(0))
+        self._lengths, self._batch_size = np.asarray(lengths, dtype=np.int64), batch_size
+        self._shuffle, self._seed, self._epoch = shuffle, seed, 0
+        self._count = len(self.batches(0))
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose batches the next iteration gives; it is 0 until then."""
@@ -162,8 +156,7 @@ class LengthBuckets(Sampler[list[int]]):
         if not self._shuffle:
             return found
         if size > 1 and len(found) > 1 and len(found[-1]) == 1:
-            last = found.pop()
-            found[-1] += last
+            found[-2:] = [found[-2] + found[-1]]
         return [found[i] for i in rng.permutation(len(found))]
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -192,14 +185,15 @@ def loader(encoded: Encoded, batch_size: int, shuffle: bool, seed: int) -> DataL
     Args:
         encoded: the rows.
         batch_size: rows per batch, >= 1; one may be smaller, or one row larger.
-        shuffle: draw batches from (seed, epoch), with ``batch_sampler.set_epoch``; otherwise they
-            go by length, and the caller restores the order of the rows by ``ids``.
+        shuffle: draw batches from (seed, epoch), with ``batch_sampler.set_epoch``; else they go by
+            length, and ``ids`` tell the order of the rows.
         seed: >= 0.
 
     Returns:
         A loader of ``Batch``: input_ids, attention_mask and, if the tokenizer has them,
         token_type_ids, each (B, L) int64; labels, ids (B,); teacher (B, J, C) if joined.
     """
-    buckets = LengthBuckets([len(row) for row in encoded.input_ids], batch_size, shuffle, seed)
+    buckets = LengthBuckets(list(map(len, encoded.input_ids)), batch_size, shuffle, seed)
     positions = cast(Dataset[Batch], range(len(encoded)))  # ``_pad`` turns positions into a batch
-    return DataLoader(positions, batch_sampler=buckets, collate_fn=partial(_pad, encoded))
+    pad, own = partial(_pad, encoded), torch.Generator()  # or epochs draw from the global state
+    return DataLoader(positions, batch_sampler=buckets, collate_fn=pad, generator=own)

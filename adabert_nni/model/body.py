@@ -55,6 +55,13 @@ class Embeddings(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.dropout = nn.Dropout(dropout)
 
+    @torch.no_grad()
+    def start_from(self, words: Tensor, positions: Tensor) -> None:
+        """Take over factorised teacher tables: words (V, D) and the first rows of positions (P, D)."""
+        self.words.weight.copy_(words)
+        count = min(len(positions), self.positions.num_embeddings)
+        self.positions.weight[:count] = positions[:count]
+
     def forward(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         """Ids (B, L) and mask (B, L) -> (B, L, D), zero where mask is 0."""
         positions = self.positions.weight[: input_ids.shape[1]]

@@ -7,7 +7,6 @@ the package is not installed. Shapes: B batch, L tokens, C classes.
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import (
@@ -69,7 +68,8 @@ class AdaBertConfig(PretrainedConfig):
         self.hidden_dropout_prob = hidden_dropout_prob
         self.pair_layout = pair_layout
         self.layer_probes = layer_probes
-        super().__init__(sep_token_id=sep_token_id, **kwargs)
+        self.sep_token_id = sep_token_id
+        super().__init__(**kwargs)
 
 
 class AdaBertForSequenceClassification(PreTrainedModel):
@@ -90,7 +90,7 @@ class AdaBertForSequenceClassification(PreTrainedModel):
             max_length=config.max_position_embeddings,
             dropout=config.hidden_dropout_prob,
             depth=depth,
-            num_labels=config.num_labels,
+            num_labels=int(config.num_labels or 0),
             build_cell=lambda: Cell(
                 architecture.nodes,
                 {name: OPS[op].build(config.hidden_size) for name, op in live.items()},
@@ -141,14 +141,6 @@ class AdaBertForSequenceClassification(PreTrainedModel):
             {name: value for name, value in self.state_dict().items() if name in kept}
         )
         return student.train(self.training)
-
-
-def load_word_vectors(model: nn.Module, words: Tensor, positions: Tensor) -> None:
-    """Put factorised teacher embeddings, (V, D) and (P, D), into a body's tables (the first rows of positions)."""
-    with torch.no_grad():
-        model.embeddings.words.weight.copy_(words)
-        count = min(len(positions), model.embeddings.positions.num_embeddings)
-        model.embeddings.positions.weight[:count].copy_(positions[:count])
 
 
 AutoConfig.register("adabert", AdaBertConfig, exist_ok=True)

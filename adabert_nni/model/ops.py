@@ -22,7 +22,7 @@ LOWEST = torch.finfo(torch.float32).min
 class TokenBatchNorm(nn.BatchNorm1d):
     """BatchNorm whose statistics are taken over real tokens only, so that padding never enters them."""
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:  # type: ignore[override]
         """Normalise (B, L, D) per channel; in training, rows where mask (B, L, 1) is 0 stay zero."""
         rows = x.reshape(-1, x.shape[-1])
         if not self.training:
@@ -42,6 +42,7 @@ class ConvBlock(nn.Module):
         reach = (kernel - 1) // 2 * dilation
         # No bias: BatchNorm would subtract it again.
         self.conv = nn.Conv1d(dim, dim, kernel, padding=reach, dilation=dilation, bias=False)
+        self.reach, self.dilation = reach, dilation
         self.norm = TokenBatchNorm(dim)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
@@ -50,9 +51,8 @@ class ConvBlock(nn.Module):
         # no transposition is made. conv1d on a transposed x copies it; measured 15-25 % slower.
         image = x.transpose(1, 2).unsqueeze(2)
         weight = self.conv.weight.unsqueeze(2)
-        padding, dilation = self.conv.padding[0], self.conv.dilation[0]
         y = functional.conv2d(
-            functional.relu(image), weight, padding=(0, padding), dilation=(1, dilation)
+            functional.relu(image), weight, padding=(0, self.reach), dilation=(1, self.dilation)
         )
         return self.norm(y.squeeze(2).transpose(1, 2), mask)
 

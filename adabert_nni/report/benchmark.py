@@ -42,9 +42,8 @@ def bert_base(num_labels: int) -> nn.Module:
         return BertForSequenceClassification(config)
 
 
-PEERS: dict[str, Callable[[int], nn.Module]] = {
-    "bert_base": bert_base
-}  # name -> builder(num_labels)
+Builder = Callable[[int], nn.Module]  # num_labels -> classifier with a transformers config
+PEERS: dict[str, Builder] = {"bert_base": bert_base}
 
 
 def count_params(model: nn.Module) -> int:
@@ -89,12 +88,8 @@ def measure(
     Raises:
         AdaBertError: if batch, length, repetitions or threads is less than 1.
     """
-    for key, value in {
-        "batch": batch,
-        "length": length,
-        "repetitions": repetitions,
-        "threads": threads,
-    }.items():
+    counts = {"batch": batch, "length": length, "repetitions": repetitions, "threads": threads}
+    for key, value in counts.items():
         if value is not None and value < 1:
             raise AdaBertError(f"benchmark: {key} is {value}; give a whole number >= 1")
     ids = random_ids(batch, length, vocab_size, sep_token_id)
@@ -142,9 +137,17 @@ def speedups(
 ) -> dict[str, float | int | str]:
     """How many times faster the student is than its teacher and ``PEERS``.
 
-    All run in float32 on the student's device; the settings are those of ``measure``. BERT-base
-    takes seconds a pass on few cores: 2 or 3 repetitions will do, since the student fills
-    ``turn_seconds`` in each.
+    Args:
+        student: a classifier with a transformers config; all run on its device, in float32.
+        teacher: likewise; left as it is.
+        batch: rows B.
+        length: tokens L, within what each model takes.
+        repetitions: rounds; 2 or 3 will do where BERT-base takes seconds a pass.
+        seconds: as in ``measure``.
+        turn_seconds: as in ``measure``; lets the fast student pass often in few rounds.
+        threads: as in ``measure``.
+        peers: names in ``PEERS``.
+        clock: gives seconds.
 
     Returns:
         Keys of ``metrics.json``: ``speedup_vs_<other>``; ``<model>_ms`` and ``<model>_ms_spread``
@@ -228,7 +231,7 @@ def _timing(ms: list[float]) -> Timing:
     return Timing(ms=statistics.median(ms), spread=high - low, passes=len(ms))
 
 
-def _setting(model: nn.Module, key: str, default: int | None = None) -> Any:  # noqa: ANN401
+def _setting(model: nn.Module, key: str, default: int | None = None) -> Any:
     value = getattr(getattr(model, "config", None), key, None)
     return default if value is None else value
 

@@ -30,7 +30,7 @@ def write_report(
     repetitions: int,
     seconds: float,
 ) -> dict[str, Any]:
-    """Measure and write ``metrics.json``, ``architecture.json``, ``cell.svg``, ``teacher.json`` and the model card.
+    """Measure; write ``metrics.json``, ``architecture.json``, ``cell.svg``, ``teacher.json``, the model card.
 
     Args:
         output: folder of the run, with ``student/`` and ``search/`` finished.

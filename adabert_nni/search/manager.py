@@ -166,7 +166,9 @@ def _finished(experiment: Experiment, root: Path) -> list[TrialRecord]:
         good = isinstance(numbers, dict) and math.isfinite(numbers.get("default", math.nan))
         if job.status == "SUCCEEDED" and written and good:
             parameters = job.hyperParameters[0].parameters if job.hyperParameters else {}
-            found.append(TrialRecord(job.trialJobId, dict(parameters), numbers, written[0].parent))
+            found.append(
+                TrialRecord(job.trialJobId, dict(parameters), numbers or {}, written[0].parent)
+            )
         else:
             logger.error(
                 "trial %s: %s; its log: %s",

@@ -20,7 +20,6 @@ from adabert_nni.config import SearchConfig, SpaceConfig
 from adabert_nni.data.encoding import Encoded
 from adabert_nni.files import write_json
 from adabert_nni.model.architecture import Architecture
-from adabert_nni.model.modeling import load_word_vectors
 from adabert_nni.search.evaluator import SearchData, SearchModule
 from adabert_nni.search.experiment import InProcessExperiment
 from adabert_nni.search.space import AdaBertSpace
@@ -79,7 +78,7 @@ def run_search(
     """
     torch.manual_seed(seed)
     supernet = build_space(space, task)
-    load_word_vectors(supernet.body, task.words, task.positions)
+    supernet.body.embeddings.start_from(task.words, task.positions)
     data = SearchData(train, selection, settings.search_batch, seed)
     steps = len(data.train_dataloader())
     history: list[dict[str, float]] = []

@@ -7,7 +7,7 @@ same batches (paper, section 2.5.2).
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from nni.nas.nn.pytorch import InputChoice, LayerChoice
@@ -243,15 +243,19 @@ class AdaBertStrategy(OneShotStrategy):
         self, module: nn.Module, name: str, memo: dict[str, Any], kwargs: dict[str, Any]
     ) -> Any:
         if type(module) is LayerChoice:
-            alpha = self._alpha(module.label, len(module))
-            return StraightThroughLayer(
-                module.candidates, module.label, alpha, self.sampler, self.estimator
-            ), True
+            edge = cast(Any, module)  # NNI is not typed
+            alpha = self._alpha(edge.label, len(edge))
+            made = StraightThroughLayer(
+                edge.candidates, edge.label, alpha, self.sampler, self.estimator
+            )
+            return made, True
         if type(module) is InputChoice:
-            alpha = self._alpha(module.label, module.n_candidates)
-            return StraightThroughInput(
-                module.n_candidates, module.label, alpha, self.sampler, self.estimator
-            ), True
+            depth = cast(Any, module)
+            alpha = self._alpha(depth.label, depth.n_candidates)
+            made_depth = StraightThroughInput(
+                depth.n_candidates, depth.label, alpha, self.sampler, self.estimator
+            )
+            return made_depth, True
         return isinstance(module, StraightThroughLayer | StraightThroughInput)
 
     def _alpha(self, label: str, count: int) -> nn.Parameter:

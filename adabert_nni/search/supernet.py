@@ -139,8 +139,6 @@ class _SharedChoice(BaseSuperNetModule):
 class StraightThroughLayer(LayerChoice, _SharedChoice):
     """An edge of the supernet."""
 
-    _arch_parameter_names = ["alpha"]
-
     def __init__(
         self,
         candidates: dict[str, nn.Module],
@@ -181,8 +179,6 @@ class StraightThroughLayer(LayerChoice, _SharedChoice):
 
 class StraightThroughInput(InputChoice, _SharedChoice):
     """The depth of the supernet: picks one layer's logits."""
-
-    _arch_parameter_names = ["alpha"]
 
     def __init__(
         self,

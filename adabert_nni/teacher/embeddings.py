@@ -1,4 +1,7 @@
-"""The teacher's embedding tables, from which a student's are factorised. Shapes: V vocabulary, H width, P positions."""
+"""The teacher's embedding tables, from which a student's are factorised.
+
+Shapes: V vocabulary, H width, P positions.
+"""
 
 from pathlib import Path
 

@@ -58,6 +58,12 @@ def test_batches_are_a_function_of_seed_and_epoch(reviews):
     assert {frozenset(b) for b in ids_by_batch(reviews, 2, seed=5)} != {frozenset(b) for b in first}
 
 
+def test_iterating_leaves_the_global_random_state_alone(reviews):
+    before = torch.get_rng_state()  # a resumed run would drift apart otherwise
+    ids_by_batch(reviews, 0)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_in_order_every_epoch_goes_from_short_to_long(reviews):
     batches = ids_by_batch(reviews, 0, shuffle=False)
     assert batches == ids_by_batch(reviews, 4, shuffle=False, seed=9)

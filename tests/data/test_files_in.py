@@ -93,7 +93,11 @@ BROKEN = [
     ("a.csv", "", r"a\.csv: the file is empty"),
     ("a.csv", "\ufeff\n\n", r"a\.csv: the file is empty"),
     ("a.tsv", "text\tlabel\n", r"a\.tsv: the file has no rows"),
-    ("a.csv", "text,label\nok,1\ncaf\u00e9,0\n".encode("latin-1"), "line 3: byte 0xe9 is not UTF-8"),
+    (
+        "a.csv",
+        "text,label\nok,1\ncaf\u00e9,0\n".encode("latin-1"),
+        "line 3: byte 0xe9 is not UTF-8",
+    ),
     ("a.tsv", "text\tlabel\n".encode("utf-16"), "line 1: byte 0xff is not UTF-8"),
     ("a.csv", "words,class\nok,1\n", "line 2: no column 'text', there are words, class; .*--text"),
     ("a.jsonl", '{"text": "a", "y": 1}\n', "line 1: no column 'label', there are text, y;"),
@@ -199,7 +203,9 @@ def test_an_unreachable_hub_is_one_sentence_within_seconds(monkeypatch, silent):
         endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
         monkeypatch.setitem(sys.modules, "datasets", FakeHub(cached=False, endpoint=endpoint))
         start = time.monotonic()
-        with pytest.raises(AdaBertError, match="cannot be reached; give --data-dir or ADABERT_DATA"):
+        with pytest.raises(
+            AdaBertError, match="cannot be reached; give --data-dir or ADABERT_DATA"
+        ):
             read_hub(SST2, "train", ("sentence",), "label")
         assert time.monotonic() - start < 2
 
@@ -223,7 +229,9 @@ def test_the_real_library_finds_its_cache_offline(monkeypatch, tmp_path):
     import datasets
 
     # what the library leaves behind after a download: <owner>___<name>/<config>/<version>/<hash>
-    folder = tmp_path / "nyu-mll___glue" / "sst2" / "0.0.0" / "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"
+    folder = (
+        tmp_path / "nyu-mll___glue" / "sst2" / "0.0.0" / "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"
+    )
     rows = datasets.Dataset.from_dict({"sentence": ["null", "good"], "label": [0, 1]})
     info = datasets.DatasetInfo(features=rows.features, dataset_name="glue", config_name="sst2")
     info.builder_name, info.version = "parquet", "0.0.0"

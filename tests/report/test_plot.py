@@ -10,10 +10,8 @@ from adabert_nni.model.architecture import Architecture, edge_names
 from adabert_nni.report.plot import FAMILIES, STYLE, cell_svg, cell_text
 
 SVG = "{http://www.w3.org/2000/svg}"
-OPS = (
-    "std_conv_3 std_conv_5 std_conv_7 dil_conv_3 dil_conv_5 dil_conv_7 "
-    "avg_pool_3 max_pool_3 skip_connect"
-).split()
+CONVOLUTIONS = [f"{kind}_conv_{size}" for kind in ("std", "dil") for size in (3, 5, 7)]
+OPS = [*CONVOLUTIONS, "avg_pool_3", "max_pool_3", "skip_connect"]
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
@@ -146,8 +144,13 @@ def test_the_caption_says_how_often_the_cell_is_used(depth: int, words: str):
 
 @pytest.mark.parametrize(
     ("op", "family"),
-    [("std_conv_5", "std"), ("dil_conv_3", "dil"), ("avg_pool_3", "pool"), ("skip_connect", "skip")]
-    + [("a<b&c", "other")],
+    [
+        ("std_conv_5", "std"),
+        ("dil_conv_3", "dil"),
+        ("avg_pool_3", "pool"),
+        ("skip_connect", "skip"),
+        ("a<b&c", "other"),
+    ],
 )
 def test_an_edge_has_the_colour_of_its_family_and_any_name_is_legal_xml(op: str, family: str):
     root = parse(complete(1, op))
