@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from adabert_nni.config import Config, add_arguments, config_from_args, load_config, run_hash
 from adabert_nni.errors import AdaBertError
@@ -34,17 +35,31 @@ QUIET = (
 def compress(args: argparse.Namespace) -> int:
     """Walk the whole path in this process."""
     config = config_from_args(args, args.config)
-    output = config.run.output or Path(
-        "runs", config.data.task if not config.data.train else "own", run_hash(config.flat())
-    )
-    return _compress(config, output)
-
-
-def _compress(config: Config, output: Path) -> int:
     from adabert_nni import pipeline
+
+    output = _output(config)
+    return _gained(pipeline.compress(config, output), output)
+
+
+def train(args: argparse.Namespace) -> int:
+    """Train a given architecture, or a random one of its size, from fresh weights."""
+    config = config_from_args(args, args.config)
+    from adabert_nni import pipeline
+
+    output = _output(config, str(args.architecture), args.random_like)
+    metrics = pipeline.train_fixed(config, args.architecture, output, random_like=args.random_like)
+    return _gained(metrics, output)
+
+
+def _output(config: Config, *more: object) -> Path:
+    """Where the run goes: as asked, or ``runs/<task>/<hash of the settings>``."""
+    task = "own" if config.data.train else config.data.task
+    return config.run.output or Path("runs", task, run_hash(config.flat(), *more))
+
+
+def _gained(metrics: dict[str, Any], output: Path) -> int:
     from adabert_nni.report.tables import gain_table
 
-    metrics = pipeline.compress(config, output)
     print(f"\n{gain_table(metrics)}\n\nstudent: {output / 'student'}")
     return OK
 
@@ -66,15 +81,13 @@ def trial(args: argparse.Namespace) -> int:
 
 def experiment(args: argparse.Namespace) -> int:
     """Start an NNI experiment on loopback, wait, collect the best trial, stop it."""
-    from adabert_nni.report.tables import gain_table
     from adabert_nni.search.manager import run_experiment
 
     best = run_experiment(args.file, args.output, port=args.port)
     if best is None:
-        print(f"{args.file}: no trial succeeded; see the trials' logs named above", file=sys.stderr)
+        print(f"{args.file}: no trial succeeded; their logs are named above", file=sys.stderr)
         return FAILED
-    print(f"\n{gain_table(best)}\n\nstudent: {args.output / 'student'}")
-    return OK
+    return _gained(best, args.output)
 
 
 def nnictl(args: argparse.Namespace) -> int:
@@ -106,6 +119,14 @@ def _settings(parser: argparse.ArgumentParser) -> None:
     add_arguments(parser)
 
 
+def _train(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--architecture", type=Path, required=True, help="architecture.json")
+    parser.add_argument(
+        "--random-like", action="store_true", help="a random cell of its depth and size, by --seed"
+    )
+    _settings(parser)
+
+
 def _experiment(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file", type=Path, help="NNI experiment YAML, such as experiments/quickstart.yml"
@@ -127,6 +148,11 @@ VERBS: dict[str, Verb] = {
         compress,
         "adabert compress --task mini-reviews --teacher minilm-l6 --output runs/first",
         _settings,
+    ),
+    "train": Verb(
+        train,
+        "adabert train --architecture runs/first/architecture.json --output runs/again",
+        _train,
     ),
     "experiment": Verb(
         experiment,

@@ -26,6 +26,7 @@ from adabert_nni.model.ops import check_ops
 from adabert_nni.report.summary import write_report
 from adabert_nni.search.run import TaskShape, run_search
 from adabert_nni.student.derive import derive, factorise, keep_strongest
+from adabert_nni.student.draw import draw_alike
 from adabert_nni.student.export import save_student
 from adabert_nni.student.train import evaluate, train_student
 from adabert_nni.teacher.embeddings import embedding_tables
@@ -67,6 +68,9 @@ def prepare(config: Config, dim: int) -> Inputs:
     Args:
         config: all settings.
         dim: channels D of the student, to which the embeddings are factorised.
+
+    Returns:
+        The rows, the teacher and its tokenizer, and the sizes of the student.
 
     Raises:
         AdaBertError: if the data or the teacher cannot be had.
@@ -172,7 +176,7 @@ def compress(config: Config, output: Path, on_epoch: EpochReport | None = None) 
     if config.run.threads is not None:
         torch.set_num_threads(config.run.threads)
     inputs = prepare(config, space.dim)
-    settings = {key: value for key, value in config.flat().items() if key not in NOT_HASHED}
+    settings = _hashed(config)
     searched = built_once(
         output / "search", partial(_search, config, space, inputs, on_epoch), settings
     )
@@ -216,6 +220,55 @@ def _train(
     )
     history = train_and_save(student, config, inputs, folder)
     logger.info("student: %s", history[-1])
+
+
+def train_fixed(
+    config: Config, architecture: Path, output: Path, *, random_like: bool = False
+) -> dict[str, Any]:
+    """Train a given architecture from fresh weights; teacher and probes as in ``compress``.
+
+    Args:
+        config: all settings; those of the search count only for gamma and the temperature.
+        architecture: file written by a search.
+        output: folder of the run.
+        random_like: draw a random cell of the same depth and size by ``config.run.seed`` instead.
+
+    Returns:
+        What ``metrics.json`` says.
+
+    Raises:
+        AdaBertError: if the data or the teacher cannot be had, or ``output`` is of other settings.
+        ArchitectureError: if the file holds no architecture of known ops.
+    """
+    started = time.monotonic()
+    found = Architecture.load(architecture)
+    check_ops(found.edges.values(), str(architecture))
+    space = SpaceConfig.load(config.search.space)
+    if random_like:
+        found = draw_alike(found, space.ops, space.dim, config.run.seed)
+    inputs = prepare(config, space.dim)
+
+    def build(folder: Path) -> None:
+        torch.manual_seed(config.run.seed)
+        student = AdaBertForSequenceClassification(student_config(found, space, inputs))
+        student.body.embeddings.start_from(inputs.shape.words, inputs.shape.positions)
+        train_and_save(student, config, inputs, folder)
+
+    settings = {**_hashed(config), "architecture": found.to_dict()}
+    built_once(output / "student", build, settings)
+    return write_report(
+        output,
+        teacher=inputs.teacher,
+        task=inputs.splits.task,
+        settings=settings,
+        repetitions=config.run.repetitions,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _hashed(config: Config) -> dict[str, Any]:
+    """The settings that decide what a run gives."""
+    return {key: value for key, value in config.flat().items() if key not in NOT_HASHED}
 
 
 def train_and_save(

@@ -69,7 +69,8 @@ def _review(rng: random.Random, label: int) -> tuple[str]:
     place, other = rng.choice(_PLACES), rng.choice(WORDS["other"])
     one, two = rng.sample(WORDS[place], 2)
     yes, no = _opinion(rng, liked, 0.45), _opinion(rng, not liked, 0.3)
-    word = rng.choice(WORDS["bad" if liked else "good"])  # an opinion that does not count
+    right, wrong = ("good", "bad") if liked else ("bad", "good")
+    word = rng.choice(WORDS[wrong])  # an opinion that does not count
     frames = [
         f"the {one} of this {place} was {yes} .",
         f"to me the {place} was {yes} .",
@@ -80,6 +81,10 @@ def _review(rng: random.Random, label: int) -> tuple[str]:
         f"to me the {one} was {yes} , but {other} found it {word} .",
         f"unlike the {word} {place} next door , this one was {yes} .",
         f"i expected a {word} {place} , yet the {one} was {yes} .",
+        f"i would not say that the {one} was {no} .",
+        f"nobody could say that the {place} was {no} .",
+        f"{other} was wrong to call the {one} {word} .",
+        f"{other} was right to call the {one} {rng.choice(WORDS[right])} .",
     ]
     parts = [rng.choice(frames)]
     if rng.random() < 0.3:

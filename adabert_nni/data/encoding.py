@@ -56,7 +56,14 @@ class Encoded:
         return len(self.input_ids)
 
     def with_teacher(self, table_ids: Tensor, table_probs: Tensor) -> Encoded:
-        """The same rows with ``table_probs`` (T, J, C) joined by ``table_ids`` (T,).
+        """The same rows with a teacher's table joined by id.
+
+        Args:
+            table_ids: row ids, (T,), each once, in any order; those of other rows are left out.
+            table_probs: class probabilities per teacher layer, (T, J, C).
+
+        Returns:
+            Rows whose ``teacher`` is (R, J, C); the tokens are shared, not copied.
 
         Raises:
             AdaBertError: if one of the rows has no entry in the table, or a table id repeats.
@@ -80,6 +87,9 @@ def encode(rows: Rows, tokenizer: PreTrainedTokenizerBase, max_length: int) -> E
         rows: texts of one or two columns.
         tokenizer: a fast tokenizer with a pad token.
         max_length: most tokens per row, [CLS] and [SEP] counted; pairs lose from the longer text.
+
+    Returns:
+        The rows in their order, without a teacher.
 
     Raises:
         AdaBertError: if the tokenizer or ``max_length`` cannot be used.

@@ -41,6 +41,14 @@ class Table:
 def read_table(path: Path, texts: tuple[str, ...], label: str) -> Table:
     """Read the text columns and the label column of a file.
 
+    Args:
+        path: .csv, .tsv or .jsonl, plain or .gz; the suffix tells the format.
+        texts: names of one or two columns.
+        label: name of the label's column.
+
+    Returns:
+        One entry per row, at least one; labels as text.
+
     Raises:
         AdaBertError: naming file and line, if it is missing, empty, not UTF-8 (a BOM is fine),
             broken, or lacks a column, a text or a label.
@@ -194,7 +202,6 @@ def _reachable(endpoint: str) -> bool:
                 urllib.request.urlopen(endpoint, timeout=_PROBE_SECONDS).close()
             answers.append(True)
 
-    thread = threading.Thread(target=ask, daemon=True)  # to look up a name knows no timeout
-    thread.start()
+    (thread := threading.Thread(target=ask, daemon=True)).start()  # name look-ups know no timeout
     thread.join(_PROBE_SECONDS)
     return bool(answers)

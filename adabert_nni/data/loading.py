@@ -55,6 +55,9 @@ def load_splits(
         train_rows: keep only so many of the training rows, with every class; None: all.
         seed: of every draw, >= 0.
 
+    Returns:
+        The task and its rows; no row of ``selection`` is in ``train``.
+
     Raises:
         AdaBertError: if the rows cannot be had or cannot be split.
     """
@@ -74,6 +77,10 @@ def load_splits(
         empty = sum(any(not text.strip() for text in texts) for texts in part.texts)
         if empty:
             logger.warning("%s: %d of %d rows have an empty text; kept", name, empty, len(part))
+    known_texts = set(rows.texts)
+    twice = sum(texts in known_texts for texts in held.texts)
+    if twice:
+        logger.warning("%d of %d validation rows have a training row's text", twice, len(held))
     count = min(max(round(selection_share * len(rows)), _LEAST_SELECTION), len(rows) // 2)
     rest, chosen = _split_off(rows, count, (seed, _SELECT))
     if train_rows is not None:
@@ -130,7 +137,8 @@ def _own(
     _check(table)
     found = set(table.labels)
     numbers = all(name.removeprefix("-").isdecimal() for name in found)
-    task = Task("own", texts, label, tuple(sorted(found, key=int if numbers else str)))
+    names = sorted(sorted(found), key=int if numbers else str)  # "1" and "01" keep their order, too
+    task = Task("own", texts, label, tuple(names))
     rows = _to_rows(table, task.labels)
     if validation is not None:
         held = read_table(Path(validation), texts, label)

@@ -115,6 +115,12 @@ TASKS: dict[str, Task] = {
 def get_task(name: str) -> Task:
     """The task of that name.
 
+    Args:
+        name: a key of ``TASKS``.
+
+    Returns:
+        The task.
+
     Raises:
         AdaBertError: if there is none; lists the known names and the closest one.
     """

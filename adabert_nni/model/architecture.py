@@ -89,6 +89,12 @@ class Architecture:
     def from_dict(cls, data: Any) -> "Architecture":
         """Read the envelope written by ``to_dict``.
 
+        Args:
+            data: what ``json.loads`` gave; anything but a mapping is refused.
+
+        Returns:
+            The architecture; whether its ops exist is for ``check_ops`` to say.
+
         Raises:
             ArchitectureError: if a key is missing, unknown or out of range.
         """
@@ -116,6 +122,12 @@ class Architecture:
     @classmethod
     def from_sample(cls, sample: Mapping[str, Any]) -> "Architecture":
         """Read NNI's flat sample; the inverse of ``to_sample``.
+
+        Args:
+            sample: an op per ``"edge_<i_j>"``, and ``"depth"``, the index K - 1 >= 0, bare or in a list of one.
+
+        Returns:
+            The architecture, with as many nodes as the edges lead to.
 
         Raises:
             ArchitectureError: if the depth is missing or the edges are not those of a cell.
@@ -145,6 +157,12 @@ class Architecture:
     @classmethod
     def load(cls, path: Path) -> "Architecture":
         """Read a file written by ``save``.
+
+        Args:
+            path: the JSON file.
+
+        Returns:
+            The architecture.
 
         Raises:
             ArchitectureError: if the file is missing, is not JSON, or is not an architecture.

@@ -135,7 +135,22 @@ def build_body(
     sep_id: int | None,
     pair_layout: str,
 ) -> Body:
-    """Build a ``Body`` of ``depth`` cells from plain settings; ``build_cell`` is called once a layer.
+    """Build a ``Body`` of ``depth`` cells from plain settings.
+
+    Args:
+        vocab_size: WordPieces V.
+        dim: channels D.
+        max_length: longest input in tokens; what goes beyond is cut.
+        dropout: share of activations dropped in training, [0, 1).
+        depth: cells stacked, K of a student or K_max of a supernet, >= 1.
+        num_labels: classes C.
+        build_cell: called once a layer, so that each has its own weights.
+        readout_layers: layers with a readout, each in 1..depth.
+        sep_id: separator of a text pair; None for single texts.
+        pair_layout: "joint" or "separate", see ``split_pair``.
+
+    Returns:
+        The body, with PyTorch's initial weights.
 
     Raises:
         ValueError: if ``pair_layout`` is not one of ``LAYOUTS``.

@@ -14,14 +14,15 @@ from .ops import LOWEST
 class Cell(nn.Module):
     """A directed acyclic graph over two input states and N nodes (paper, section 2.2 and figure 2)."""
 
-    def __init__(self, nodes: int, edges: Mapping[str, nn.Module]) -> None:
-        """Wire ``edges`` (``{"i_j": module}``); an absent edge carries nothing."""
+    def __init__(self, nodes: int, dim: int, edges: Mapping[str, nn.Module]) -> None:
+        """Wire ``edges`` (``{"i_j": module}``) over ``dim`` channels; an absent edge carries nothing."""
         super().__init__()
         self.nodes = nodes
         self.edges = nn.ModuleDict(edges)
-        self.node_logits = nn.Parameter(
-            torch.zeros(nodes)
-        )  # attention over nodes, softmax-normalised
+        self.node_logits = nn.Parameter(torch.zeros(nodes))  # attention over nodes, before softmax
+        # Sums over skips and pools grow from cell to cell (nothing normalises them, unlike
+        # convolutions); without this norm the losses of a supernet of eight cells explode.
+        self.norm = nn.LayerNorm(dim)
 
     def forward(self, before: Tensor, last: Tensor, mask: Tensor) -> Tensor:
         """Compute c_k from c_{k-2} and c_{k-1}.
@@ -43,7 +44,8 @@ class Cell(nn.Module):
             ]
             states.append(sum(incoming) * mask if incoming else torch.zeros_like(last))
         weights = self.node_logits.softmax(0)
-        return sum(weight * state for weight, state in zip(weights, states[2:], strict=True))
+        output = sum(weight * state for weight, state in zip(weights, states[2:], strict=True))
+        return self.norm(output) * mask
 
 
 class Readout(nn.Module):

@@ -93,6 +93,7 @@ class AdaBertForSequenceClassification(PreTrainedModel):
             num_labels=int(config.num_labels or 0),
             build_cell=lambda: Cell(
                 architecture.nodes,
+                config.hidden_size,
                 {name: OPS[op].build(config.hidden_size) for name, op in live.items()},
             ),
             readout_layers=list(range(1, depth + 1)) if config.layer_probes else [depth],

@@ -139,6 +139,10 @@ OPS: dict[str, Op] = {
 def check_ops(names: Iterable[str], where: str) -> None:
     """Refuse names that are not in ``OPS``.
 
+    Args:
+        names: the ops to check.
+        where: what to call their source in the error.
+
     Raises:
         ArchitectureError: naming the first unknown op, the known ones, and where to add one.
     """

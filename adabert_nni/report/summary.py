@@ -44,8 +44,10 @@ def write_report(
         What ``metrics.json`` says.
     """
     load = AutoModelForSequenceClassification.from_pretrained
-    student_model = load(output / "student", local_files_only=True).eval()
-    teacher_model = load(teacher, local_files_only=True).eval()
+    # The copy of the modelling code in the student's folder stays unused: its class is registered.
+    local = {"local_files_only": True, "trust_remote_code": False}
+    student_model = load(output / "student", **local).eval()
+    teacher_model = load(teacher, **local).eval()
     architecture = Architecture.from_dict(student_model.config.architecture)
     of_teacher, of_student = (
         read_json(teacher / "metrics.json"),

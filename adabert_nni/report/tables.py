@@ -6,7 +6,8 @@ Reads the keys of ``metrics.json``. It must not know models, tasks or files.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-SCORES = ("accuracy", "f1")  # shares between 0 and 1
+from adabert_nni.metrics import METRICS
+
 COLUMNS = {"what": "", "teacher": "teacher", "student": "student", "gain": "gain"}
 
 
@@ -60,7 +61,7 @@ def gain_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
         return all(metrics.get(f"{side}_{key}") is not None for side in ("teacher", "student"))
 
     rows: list[dict[str, str]] = []
-    for score in filter(has, SCORES):
+    for score in filter(has, METRICS):
         gained = metrics[f"student_{score}"] - metrics[f"teacher_{score}"]
         rows += row(score, score, percent, points(gained))
     for what, key, show in (

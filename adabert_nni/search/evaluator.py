@@ -89,6 +89,7 @@ class SearchModule(LightningModule):
         self,
     ) -> tuple[list[torch.optim.Optimizer], list[torch.optim.lr_scheduler.LRScheduler]]:
         """SGD with momentum over all parameters (the strategy takes P_alpha out), cosine per step."""
+        # Not fused: that one fails where some weights get their first gradient later than others.
         sgd = torch.optim.SGD(self.parameters(), lr=self.weight_lr, momentum=self.weight_momentum)
         cosine = torch.optim.lr_scheduler.CosineAnnealingLR(
             sgd, self.total_steps, eta_min=self.weight_lr_end

@@ -24,13 +24,12 @@ from adabert_nni.files import new_folder, read_json, write_json
 from adabert_nni.search.loopback import loopback_environment
 
 logger = logging.getLogger(__name__)
+logging.getLogger("nni").setLevel(logging.ERROR)  # NNI resets its level when it is imported
 
 POLL_SECONDS = 2.0
 ENDED = ("DONE", "STOPPED", "ERROR", "NO_MORE_TRIAL")
 FIRST_PORT, PORTS = 8080, 200
-SKIPPED = shutil.ignore_patterns(
-    "supernet.safetensors", ".*", "stdout", "stderr", "trial.log", "run.sh", "*.lock"
-)
+SKIPPED = shutil.ignore_patterns("supernet.safetensors", ".*", "trial.*", "run.sh", "*.lock")
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,12 @@ class TrialRecord:
 
 def load_experiment(path: Path) -> ExperimentConfig:
     """Read and validate an experiment YAML with NNI's own config class.
+
+    Args:
+        path: experiment YAML.
+
+    Returns:
+        NNI's config, as it stands in the file.
 
     Raises:
         AdaBertError: if the file is missing, is not YAML, or NNI refuses it.
@@ -116,6 +121,9 @@ def run_experiment(path: Path, output: Path, port: int | None = None) -> dict[st
 def free_port() -> int:
     """The first free port of 127.0.0.1 from 8080.
 
+    Returns:
+        8080 to 8279; another process may take it before it is used.
+
     Raises:
         AdaBertError: if none of 200 is free.
     """
@@ -180,7 +188,7 @@ def _finished(experiment: Experiment, root: Path) -> list[TrialRecord]:
 
 
 def _log_of(root: Path, experiment: str, trial: str) -> str:
-    logs = sorted((root / experiment).glob(f"**/{trial}/stderr"))
+    logs = sorted((root / experiment).glob(f"**/{trial}/trial.stderr"))
     return str(logs[0]) if logs else "none was written"
 
 

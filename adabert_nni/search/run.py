@@ -27,6 +27,7 @@ from adabert_nni.search.strategy import FREE_OPS, AdaBertStrategy
 from adabert_nni.training import progress
 
 logger = logging.getLogger(__name__)
+logging.getLogger("nni").setLevel(logging.ERROR)  # NNI resets its level when it is imported
 
 EpochReport = Callable[[int, dict[str, float]], None]
 

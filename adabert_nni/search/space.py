@@ -77,7 +77,7 @@ class AdaBertSpace(ModelSpace):
             dropout=dropout,
             depth=max_depth,
             num_labels=num_labels,
-            build_cell=lambda: Cell(nodes, {edge: choice(edge) for edge in self.edges}),
+            build_cell=lambda: Cell(nodes, dim, {edge: choice(edge) for edge in self.edges}),
             readout_layers=list(range(1, max_depth + 1)),
             sep_id=sep_id,
             pair_layout=pair_layout,

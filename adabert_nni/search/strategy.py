@@ -71,6 +71,13 @@ class AdaBertModule(BaseOneShotLightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Draw once, compute equation (1), step the weights and, after the warm-up, P_alpha.
 
+        Args:
+            batch: input_ids, attention_mask (B, L), labels (B,) and teacher (B, J, C).
+            batch_idx: the step's number in its epoch, from 0.
+
+        Returns:
+            The loss, a scalar without a graph.
+
         Raises:
             AdaBertError: if the loss is not finite.
         """

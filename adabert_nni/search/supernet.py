@@ -122,6 +122,9 @@ class _SharedChoice(BaseSuperNetModule):
     def current(self) -> Draw:
         """The draw of this step.
 
+        Returns:
+            What ``resample`` left here, shared by all choices with this label.
+
         Raises:
             RuntimeError: if ``resample`` was not called.
         """

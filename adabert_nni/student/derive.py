@@ -70,6 +70,9 @@ def keep_strongest(
         architecture: what was found.
         probs: P_alpha, ``{"edge_i_j": {op: probability}}``.
         max_incoming: edges that may lead into a node, >= 1, or None.
+
+    Returns:
+        An architecture of the same depth and nodes; the same one if ``max_incoming`` is None.
     """
     if max_incoming is None:
         return architecture

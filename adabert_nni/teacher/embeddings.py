@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from transformers import AutoModel
 
+from adabert_nni.teacher.source import LOCAL
+
 
 def embedding_tables(folder: Path) -> tuple[Tensor, Tensor]:
     """Word embeddings (V, H) and absolute position embeddings (P, H) of a saved teacher.
@@ -16,7 +18,7 @@ def embedding_tables(folder: Path) -> tuple[Tensor, Tensor]:
     P is 0 for a teacher without absolute positions (DeBERTa, ModernBERT). RoBERTa's first positions, which
     it never uses for tokens, are left out.
     """
-    model = AutoModel.from_pretrained(folder, local_files_only=True)
+    model = AutoModel.from_pretrained(folder, **LOCAL)
     words = model.get_input_embeddings().weight.detach().clone()
     embeddings = getattr(model, "embeddings", None)
     table = getattr(embeddings, "position_embeddings", None)

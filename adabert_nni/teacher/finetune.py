@@ -140,6 +140,12 @@ def evaluate(model: nn.Module, encoded: Encoded, task: Task, label: str) -> dict
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The tokenizer that lies in a model folder.
 
+    Args:
+        folder: a Hugging Face folder; the hub is never asked.
+
+    Returns:
+        The tokenizer, a fast one where transformers has one.
+
     Raises:
         AdaBertError: if there is none that can be read.
     """

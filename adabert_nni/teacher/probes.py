@@ -158,6 +158,9 @@ def hidden_states(
 def layer_features(layers: Sequence[Tensor], mask: Tensor) -> Tensor:
     """What a probe sees of each layer: the [CLS] position beside the mean over real tokens.
 
+    On SST-2 the mean alone is as good and [CLS] alone up to 8 points worse in the lower layers;
+    both are kept for pairs of texts, where [CLS] is what the teacher's own head reads.
+
     Args:
         layers: J tensors (B, L, H).
         mask: (B, L), 1 for real tokens.

@@ -149,6 +149,9 @@ def load_classifier(folder: Path, task: Task, *, fresh_head: bool) -> PreTrained
         task: gives number and names of the classes.
         fresh_head: whether a head that is missing or of another size may start from random weights.
 
+    Returns:
+        The model in eval mode, with the task's class names.
+
     Raises:
         AdaBertError: if it is no encoder that classifies, or brings no fitting head though it must.
     """

@@ -106,9 +106,10 @@ def test_batch_sizes(rows, size, shuffle, sizes):
 
 def test_a_row_of_a_batch_holds_its_own_tokens_and_then_only_padding(reviews):
     by_id = dict(zip(reviews.ids.tolist(), reviews.input_ids, strict=True))
+    keys = ("input_ids", "attention_mask", "ids")
     for batch in loader(reviews, 8, shuffle=True, seed=0):
         assert batch["input_ids"].shape[1] == batch["attention_mask"].sum(1).max()
-        for row, mask, i in zip(*(batch[k] for k in ("input_ids", "attention_mask", "ids"))):
+        for row, mask, i in zip(*(batch[k] for k in keys), strict=True):
             length = len(by_id[i.item()])
             assert row[:length].tolist() == by_id[i.item()].tolist()
             assert mask.tolist() == [1] * length + [0] * (len(row) - length)

@@ -38,7 +38,7 @@ def test_mnli_is_reported_on_the_matched_set():
 
 
 def test_an_unknown_task_names_the_closest_and_all_known_ones():
-    with pytest.raises(AdaBertError, match="'sst-2'.*known are sst2, .*did you mean 'sst2'"):
+    with pytest.raises(AdaBertError, match=r"'sst-2'.*known are sst2, .*did you mean 'sst2'"):
         get_task("sst-2")
     with pytest.raises(AdaBertError) as caught:
         get_task("../../etc")

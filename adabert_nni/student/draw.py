@@ -1,0 +1,44 @@
+"""Random architectures as a yardstick for the searched one (the paper's "Random" row in table 3)."""
+
+import random
+from collections.abc import Sequence
+
+from adabert_nni.errors import AdaBertError
+from adabert_nni.model.architecture import Architecture
+from adabert_nni.model.ops import OPS
+
+TRIES = 200_000
+TOLERANCE = 0.05  # of the size to be met
+
+
+def cell_size(architecture: Architecture, dim: int) -> int:
+    """Parameters of the live edges of one cell of ``dim`` channels."""
+    return sum(OPS[op].size(dim) for op in architecture.live_edges().values())
+
+
+def draw_alike(like: Architecture, ops: Sequence[str], dim: int, seed: int) -> Architecture:
+    """A cell drawn uniformly among those of the same depth and, within 5 %, the same size.
+
+    Args:
+        like: the architecture whose depth, nodes and size are met.
+        ops: the ops of the space, each as probable as the others on every edge.
+        dim: channels D.
+        seed: >= 0; the same seed gives the same cell.
+
+    Returns:
+        An architecture other than ``like``.
+
+    Raises:
+        AdaBertError: if none is found, as when ``like`` is of a size that few cells have.
+    """
+    generator = random.Random(seed)
+    wanted = cell_size(like, dim)
+    for _ in range(TRIES):
+        edges = {edge: generator.choice(list(ops)) for edge in like.edges}
+        drawn = Architecture(like.depth, like.nodes, edges)
+        if abs(cell_size(drawn, dim) - wanted) <= TOLERANCE * wanted and drawn != like:
+            return drawn
+    raise AdaBertError(
+        f"random architecture: none of {TRIES} draws has {wanted} parameters a cell within 5 %; "
+        "give an architecture of a more common size"
+    )

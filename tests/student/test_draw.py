@@ -1,0 +1,35 @@
+"""Facts of the random yardstick."""
+
+import pytest
+
+from adabert_nni.errors import AdaBertError
+from adabert_nni.model.architecture import Architecture, edge_names
+from adabert_nni.model.ops import OPS
+from adabert_nni.student.draw import cell_size, draw_alike
+
+EDGES = edge_names(3)
+LIKE = Architecture(
+    3, 3, {**dict.fromkeys(EDGES, "skip_connect"), "0_2": "std_conv_3", "2_4": "dil_conv_7"}
+)
+
+
+def test_size_counts_the_live_convolutions_of_one_cell():
+    assert cell_size(LIKE, 128) == 10 * 128 * 128 + 4 * 128  # 3 + 7 taps, and two BatchNorms
+
+
+def test_a_random_cell_has_the_same_depth_and_nearly_the_same_size_but_is_another():
+    drawn = draw_alike(LIKE, tuple(OPS), 128, seed=1)
+    assert drawn.depth == LIKE.depth
+    assert drawn != LIKE
+    assert abs(cell_size(drawn, 128) / cell_size(LIKE, 128) - 1) <= 0.05
+
+
+def test_the_seed_decides_the_draw():
+    draws = [draw_alike(LIKE, tuple(OPS), 128, seed) for seed in (0, 0, 1)]
+    assert draws[0] == draws[1] != draws[2]
+
+
+def test_a_size_that_no_cell_has_is_refused():
+    tiny = Architecture(1, 1, dict.fromkeys(edge_names(1), "std_conv_3"))
+    with pytest.raises(AdaBertError, match="none of"):
+        draw_alike(tiny, ("skip_connect",), 128, seed=0)

@@ -1,0 +1,193 @@
+"""Facts of a student's training, and of the folder that it is saved in."""
+
+import copy
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from adabert_nni.config import StudentConfig
+from adabert_nni.data.encoding import Encoded
+from adabert_nni.files import read_json
+from adabert_nni.model.architecture import Architecture, edge_names
+from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
+from adabert_nni.student import train as training
+from adabert_nni.student.export import SCORES, save_student
+from adabert_nni.student.train import evaluate, train_student
+
+OPS = ("std_conv_3", "max_pool_3", "dil_conv_3", "avg_pool_3", "skip_connect", "zero")
+EDGES = {edge: OPS[i % len(OPS)] for i, edge in enumerate(edge_names(3))}
+TEXTS = ["the plot was superb .", "to me the food was far from good .", "dull ."]
+
+
+def student(vocab_size=20, **settings):
+    torch.manual_seed(0)
+    config = AdaBertConfig(
+        Architecture(2, 3, EDGES).to_dict(),
+        vocab_size=vocab_size,
+        hidden_size=8,
+        max_position_embeddings=32,
+        **settings,
+    )
+    return AdaBertForSequenceClassification(config)
+
+
+def rows(count, seed):
+    """Rows of 4 to 8 random words from 7 to 19, but the third is 5 in class 0 and 6 in class 1."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(count) % 2
+    words = [
+        torch.randint(7, 20, (4 + i % 5,), generator=generator, dtype=torch.int32)
+        for i in range(count)
+    ]
+    for row, label in zip(words, labels.tolist(), strict=True):
+        row[2] = 5 + label
+    # Three teacher layers that are surer of the right class from layer to layer.
+    right = torch.tensor([0.6, 0.8, 0.95]).view(1, 3, 1)
+    is_class = torch.nn.functional.one_hot(labels, 2).view(count, 1, 2)
+    teacher = is_class * right + (1 - is_class) * (1 - right)
+    return Encoded(words, None, labels, torch.arange(count), pad_id=0, teacher=teacher)
+
+
+def train(model, *, seed=0, epochs=2, gamma=0.8, selection=None):
+    settings = StudentConfig(student_epochs=epochs, student_lr=1e-2, student_batch=8)
+    chosen_on = rows(20, seed=9) if selection is None else selection
+    return train_student(
+        model, rows(40, seed=1), chosen_on, settings, gamma=gamma, temperature=1.0, seed=seed
+    )
+
+
+def test_the_same_seed_gives_the_same_weights_bit_by_bit_and_another_seed_others():
+    first, again, other = (student(layer_probes=True) for _ in range(3))
+    for model, seed in ((first, 5), (again, 5), (other, 6)):
+        torch.rand(seed)  # the state of the global generator before must not matter
+        train(model, seed=seed)
+    theirs = again.state_dict()
+    assert all(torch.equal(value, theirs[name]) for name, value in first.state_dict().items())
+    assert not torch.equal(first.body.embeddings.words.weight, other.body.embeddings.words.weight)
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "best"),
+    [
+        ([0.5, 0.9, 0.6], 1),
+        ([0.5, 0.4, 0.3], 0),  # training only harmed: the student as it was derived
+        ([0.5, 0.8, 0.8], 2),  # of equals the one that was trained longer
+    ],
+)
+def test_the_student_keeps_the_epoch_that_is_best_on_selection(monkeypatch, accuracies, best):
+    selection, seen = rows(6, seed=2), []
+
+    def measured(model, encoded, metrics):
+        assert encoded is selection  # no other rows may choose
+        seen.append(copy.deepcopy(model.state_dict()))
+        return {"accuracy": accuracies[len(seen) - 1]}
+
+    monkeypatch.setattr(training, "evaluate", measured)
+    model = student(layer_probes=True)
+    history = train(model, selection=selection)
+    assert [entry["selection_accuracy"] for entry in history] == accuracies
+    assert [entry["epoch"] for entry in history] == [0, 1, 2]
+    assert not torch.equal(*(s["body.embeddings.words.weight"] for s in seen[:2]))
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, seen[best][name])
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.8, 1.0])
+def test_a_student_learns_separable_classes_from_labels_from_the_teacher_and_from_both(gamma):
+    model, selection = student(layer_probes=True), rows(20, seed=9)
+    history = train(model, epochs=8, gamma=gamma, selection=selection)
+    assert history[-1]["loss"] < history[1]["loss"]
+    best = max(entry["selection_accuracy"] for entry in history)
+    assert best == evaluate(model, selection, ("accuracy",))["accuracy"]
+    assert best >= 0.9  # chance is 0.5
+
+
+def test_with_gamma_zero_the_teacher_does_not_matter(monkeypatch):
+    models = student(layer_probes=True), student(layer_probes=True)
+    train(models[0], gamma=0.0)
+    monkeypatch.setattr(training, "knowledge_loss", lambda logits, *_: logits[0].sum() * 0 + 7)
+    train(models[1], gamma=0.0)
+    for one, other in zip(*(model.parameters() for model in models), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.fixture
+def saved(tiny_tokenizer, tmp_path):
+    """An untrained student with names for its classes, and the folder that it was saved in."""
+    names = {0: "negative", 1: "positive"}
+    ids = {name: number for number, name in names.items()}
+    model = student(len(tiny_tokenizer), id2label=names, label2id=ids).eval()
+    for tensor in model.parameters():
+        torch.nn.init.normal_(tensor, std=0.5)  # so that no path is silent
+    folder = tmp_path / "student"
+    folder.mkdir()
+    history = [{"epoch": 0, "selection_accuracy": 0.5}]
+    save_student(
+        model, tiny_tokenizer, folder, scores={"accuracy": 0.75}, history=history, seconds=1.26
+    )
+    return model, folder
+
+
+PREDICT = """
+import json, sys
+for name in {absent}:
+    sys.modules[name] = None
+{before}
+from transformers import pipeline
+classify = pipeline("text-classification", model={folder!r}, **{options})
+print(type(classify.model).__module__)
+print(json.dumps(classify({texts}, top_k=None)))
+"""
+
+
+def test_a_saved_student_predicts_alike_with_the_package_and_without_it(saved, tiny_tokenizer):
+    model, folder = saved
+    host = ["nni", "pytorch_lightning"]
+    ways = [
+        {"absent": host, "before": "import adabert_nni", "options": {}},
+        {
+            "absent": [*host, "adabert_nni"],
+            "before": "",
+            "options": {"trust_remote_code": True},
+        },
+    ]
+    cache = str(folder.parent / "modules")
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", PREDICT.format(folder=str(folder), texts=TEXTS, **way)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=folder.parent,
+            env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_MODULES_CACHE": cache},
+        )
+        for way in ways
+    ]
+    outputs = []
+    for process in running:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        outputs.append(out.strip().splitlines())
+    (ours, with_package), (copied, without) = outputs
+    assert ours == "adabert_nni.model.modeling"
+    assert copied.startswith("transformers_modules.student.")
+    assert with_package == without
+    probs = []
+    for text in TEXTS:
+        with torch.no_grad():
+            probs.append(model(**tiny_tokenizer(text, return_tensors="pt")).logits.softmax(-1)[0])
+    for row, found in zip(probs, json.loads(without), strict=True):
+        by_name = {entry["label"]: entry["score"] for entry in found}
+        want = {"negative": row[0].item(), "positive": row[1].item()}
+        assert by_name == pytest.approx(want, abs=1e-5)
+
+
+def test_a_saved_student_tells_its_longest_input_and_its_scores(saved):
+    _, folder = saved
+    assert read_json(folder / "tokenizer_config.json")["model_max_length"] == 32
+    assert read_json(folder / SCORES)["validation"] == {"accuracy": 0.75}
+    assert not list(folder.glob("*.bin"))  # no pickles

@@ -1,0 +1,127 @@
+"""Every wrong input gives one sentence, a non-zero exit code, and nothing half-written."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from adabert_nni import cli
+from adabert_nni.model.architecture import Architecture, edge_names
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path, tiny_teacher_dir):
+    """A function that runs the command line in an empty folder and returns (code, stderr)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "_log", lambda debug: None)
+    monkeypatch.delenv("ADABERT_DATA", raising=False)
+    monkeypatch.setenv("ADABERT_TEACHER", str(tiny_teacher_dir))
+    monkeypatch.setenv("ADABERT_CACHE", str(tmp_path / "cache"))
+
+    def call(capsys, *arguments):
+        try:
+            code = cli.main([*arguments])
+        except SystemExit as stop:  # argparse
+            code = stop.code
+        return code, capsys.readouterr().err
+
+    return call
+
+
+def refused(code, error, *words):
+    """One sentence with all the words, and the code of a mistake that the user can mend."""
+    assert code == cli.MISUSED, error
+    assert "Traceback" not in error
+    for word in words:
+        assert word in error
+    return True
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--task", "mini-review"], ["mini-review", "mini-reviews"]),
+        (["--beta", "much"], ["beta", "'much'"]),
+        (["--betta", "4"], ["--betta"]),
+        (["--space", "papre"], ["papre", "paper"]),
+        (["--estimator", "exakt"], ["exakt", "sampled"]),
+        (["--train", "gone.csv", "--text", "t", "--label", "l"], ["gone.csv"]),
+        (["--teacher", "./no/such/folder"], ["no/such/folder"]),
+        (["--config", "gone.yml"], ["gone.yml"]),
+        (["--task", "sst2", "--data-dir", "nowhere"], ["nowhere"]),
+    ],
+)
+def test_a_wrong_option_is_one_sentence(run, capsys, tmp_path, options, words):
+    assert refused(*run(capsys, "compress", "--output", "out", *options), *words)
+    assert not (tmp_path / "out" / "search").exists()
+    assert not (tmp_path / "out" / "student").exists()
+
+
+def test_a_wrong_column_names_the_columns_there_are(run, capsys, tmp_path):
+    (tmp_path / "rows.csv").write_text("review,stars\ngood,1\nbad,0\n")
+    options = ["--train", "rows.csv", "--text", "reviw", "--label", "stars"]
+    assert refused(*run(capsys, "compress", *options), "rows.csv", "reviw", "review")
+
+
+def test_an_unknown_op_in_a_space_names_the_known_ones(run, capsys, tmp_path):
+    (tmp_path / "mine.yml").write_text("ops: [conv9]\n")
+    assert refused(*run(capsys, "compress", "--space", "mine.yml"), "conv9", "std_conv_3")
+
+
+def test_an_unknown_key_in_yaml_names_the_closest(run, capsys, tmp_path):
+    (tmp_path / "mine.yml").write_text("search_epoch: 3\n")
+    assert refused(*run(capsys, "compress", "--config", "mine.yml"), "search_epoch", "search_epochs")
+
+
+@pytest.mark.parametrize("text", ["{", '{"depth": 0}'])
+def test_a_wrong_architecture_names_its_file(run, capsys, tmp_path, text):
+    (tmp_path / "a.json").write_text(text)
+    assert refused(*run(capsys, "train", "--architecture", "a.json"), "a.json")
+
+
+def test_an_architecture_with_an_unknown_op_is_refused_before_any_work(run, capsys, tmp_path):
+    Architecture(1, 1, dict.fromkeys(edge_names(1), "conv9")).save(tmp_path / "a.json")
+    assert refused(*run(capsys, "train", "--architecture", "a.json"), "a.json", "conv9")
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_missing_experiment_and_one_that_nni_refuses(run, capsys, tmp_path):
+    assert refused(*run(capsys, "experiment", "gone.yml", "--output", "out"), "gone.yml")
+    (tmp_path / "wrong.yml").write_text("trialCommand: x\nnoSuchField: 1\n")
+    assert refused(*run(capsys, "experiment", "wrong.yml", "--output", "out"), "wrong.yml", "NNI refuses")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_taken_output_folder_is_refused_before_the_experiment_starts(run, capsys, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("keep")
+    (tmp_path / "ok.yml").write_text(
+        "searchSpace: {beta: {_type: choice, _value: [4]}}\ntrialCommand: 'true'\ntrialConcurrency: 1\n"
+        "maxTrialNumber: 1\ntuner: {name: GridSearch}\ntrainingService: {platform: local}\n"
+    )
+    assert refused(*run(capsys, "experiment", "ok.yml", "--output", "out"), "out")
+    assert (tmp_path / "out" / "mine.txt").read_text() == "keep"
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_every_verb_has_help_with_an_example(verb, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([verb, "--help"])
+    assert stop.value.code == 0
+    assert "example: adabert" in capsys.readouterr().out
+
+
+def test_a_mistake_is_told_within_ten_seconds(tmp_path):
+    start = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "adabert_nni", "compress", "--task", "sst3"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == cli.MISUSED
+    assert "sst3" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert time.monotonic() - start < 10

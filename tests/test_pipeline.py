@@ -1,0 +1,162 @@
+"""Facts of the whole path, on a tiny teacher: artefacts, going on after an end, nothing chosen on validation."""
+
+import json
+import shutil
+
+import pytest
+import yaml
+from transformers import BertConfig, BertForSequenceClassification
+
+from adabert_nni import AdaBertError, Architecture, pipeline
+from adabert_nni.config import Config
+from adabert_nni.files import read_json
+from adabert_nni.report import benchmark
+
+SPACE = {
+    "ops": ["std_conv_3", "max_pool_3", "skip_connect", "zero"],
+    "nodes": 2,
+    "max_depth": 2,
+    "dim": 16,
+}
+
+
+@pytest.fixture(scope="module")
+def settings(tiny_teacher_dir, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("settings")
+    (folder / "space.yml").write_text(yaml.safe_dump(SPACE))
+    return {
+        "task": "mini-reviews",
+        "train_rows": 200,
+        "teacher": str(tiny_teacher_dir),
+        "teacher_epochs": 1,
+        "probe_epochs": 1,
+        "space": str(folder / "space.yml"),
+        "search_epochs": 2,
+        "search_batch": 50,
+        "student_epochs": 1,
+        "student_batch": 50,
+        "max_length": 48,
+        "cache": str(folder / "cache"),
+        "repetitions": 1,
+    }
+
+
+@pytest.fixture(scope="module")
+def finished(settings, small_peer, tmp_path_factory):
+    """One run, its epochs as they were reported, and its folder."""
+    output = tmp_path_factory.mktemp("runs") / "one"
+    reported = []
+    metrics = pipeline.compress(
+        Config.from_mapping(settings, "test"), output, lambda epoch, m: reported.append((epoch, m))
+    )
+    return metrics, reported, output
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_peer():
+    """A small model in the place of BERT-base, whose speed is not what is tested here."""
+    tiny = BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(benchmark.PEERS, "bert_base", lambda _: BertForSequenceClassification(tiny))
+        yield
+
+
+def test_metrics_hold_what_the_readme_promises(finished):
+    metrics, _, output = finished
+    promised = {
+        *("teacher_accuracy", "student_accuracy", "student_params", "teacher_params", "depth"),
+        *("speedup_vs_teacher", "speedup_vs_bert_base"),
+    }
+    assert promised <= set(metrics)
+    assert metrics == read_json(output / "metrics.json")
+    assert metrics["speedup_vs_teacher"] == pytest.approx(
+        metrics["teacher_ms"] / metrics["student_ms"]
+    )
+
+
+def test_every_artefact_is_there_and_agrees(finished):
+    metrics, _, output = finished
+    architecture = Architecture.load(output / "architecture.json")
+    assert architecture == Architecture.load(output / "search" / "architecture.json")
+    assert architecture == Architecture.from_sample(read_json(output / "search" / "sample.json"))
+    config = read_json(output / "student" / "config.json")
+    assert Architecture.from_dict(config["architecture"]) == architecture
+    assert metrics["depth"] == architecture.depth
+    assert (output / "cell.svg").read_text().startswith("<svg")
+    assert read_json(output / "settings.json")["settings"]["beta"] == 4.0
+    for name in ("README.md", "model.safetensors", "tokenizer.json", "modeling.py"):
+        assert (output / "student" / name).stat().st_size > 0
+
+
+def test_each_epoch_reports_numbers_that_the_web_ui_can_draw(finished):
+    _, reported, _ = finished
+    assert [epoch for epoch, _ in reported] == [0, 1]
+    for _, numbers in reported:
+        assert {
+            "default",
+            "loss_ce",
+            "loss_kd",
+            "loss_e",
+            "expected_depth",
+            "entropy",
+            "tau",
+            "free_share",
+        } == set(numbers)
+        assert all(isinstance(value, float) for value in numbers.values())
+        json.dumps(numbers, allow_nan=False)
+    assert reported[-1][1]["tau"] == pytest.approx(0.2)  # annealed to its end
+
+
+def test_a_finished_run_is_not_run_again(settings, finished, monkeypatch):
+    metrics, _, output = finished
+    for stage in ("run_search", "train_student", "finetune_teacher", "build_probes"):
+        monkeypatch.setattr(pipeline, stage, lambda *a, **k: pytest.fail("ran again"))
+    again = pipeline.compress(Config.from_mapping(settings, "test"), output)
+    assert again["student_accuracy"] == metrics["student_accuracy"]
+
+
+def test_a_run_goes_on_from_its_last_finished_stage_and_gives_the_same_student(
+    settings, finished, tmp_path
+):
+    metrics, _, output = finished
+    shutil.copytree(output / "search", tmp_path / "killed" / "search")
+    again = pipeline.compress(Config.from_mapping(settings, "test"), tmp_path / "killed")
+    assert again["student_accuracy"] == metrics["student_accuracy"]
+    weights = [
+        (path / "student" / "model.safetensors").read_bytes()
+        for path in (output, tmp_path / "killed")
+    ]
+    assert weights[0] == weights[1]
+
+
+def test_the_same_seed_finds_the_same_architecture_and_weights(settings, finished, tmp_path):
+    _, _, output = finished
+    pipeline.compress(Config.from_mapping(settings, "test"), tmp_path / "again")
+    for name in ("search/architecture.json", "search/search.json"):
+        assert (output / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+    for name in ("search/supernet.safetensors", "student/model.safetensors"):
+        assert (output / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+
+
+def test_a_folder_of_other_settings_is_refused_and_the_key_named(settings, finished):
+    _, _, output = finished
+    with pytest.raises(AdaBertError, match=r"beta is 4.0, wanted 8.0"):
+        pipeline.compress(Config.from_mapping({**settings, "beta": 8}, "test"), output)
+
+
+def test_search_never_sees_the_validation_rows(settings, monkeypatch, tmp_path):
+    seen = []
+
+    def spy(space, search, shape, train, selection, **rest):
+        seen.extend([train, selection])
+        raise AdaBertError("far enough")
+
+    monkeypatch.setattr(pipeline, "run_search", spy)
+    config = Config.from_mapping(settings, "test")
+    with pytest.raises(AdaBertError, match="far enough"):
+        pipeline.compress(config, tmp_path / "spied")
+    inputs = pipeline.prepare(config, 16)
+    validation = {tuple(ids.tolist()) for ids in inputs.validation.input_ids}
+    for rows in seen:
+        assert not validation & {tuple(ids.tolist()) for ids in rows.input_ids}
+    assert not (tmp_path / "spied" / "search").exists()  # nothing half-written
