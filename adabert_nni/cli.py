@@ -15,9 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adabert_nni.config import Config, add_arguments, config_from_args, load_config, run_hash
+from adabert_nni.config import (
+    Config,
+    SpaceConfig,
+    add_arguments,
+    config_from_args,
+    load_config,
+    run_hash,
+)
+from adabert_nni.data.tasks import get_task
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.architecture import ArchitectureError
+from adabert_nni.model.ops import check_ops
 
 OK, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
 QUIET = (
@@ -34,7 +43,7 @@ QUIET = (
 
 def compress(args: argparse.Namespace) -> int:
     """Walk the whole path in this process."""
-    config = config_from_args(args, args.config)
+    config = _checked(config_from_args(args, args.config))
     from adabert_nni import pipeline
 
     output = _output(config)
@@ -43,12 +52,20 @@ def compress(args: argparse.Namespace) -> int:
 
 def train(args: argparse.Namespace) -> int:
     """Train a given architecture, or a random one of its size, from fresh weights."""
-    config = config_from_args(args, args.config)
+    config = _checked(config_from_args(args, args.config))
     from adabert_nni import pipeline
 
     output = _output(config, str(args.architecture), args.random_like)
     metrics = pipeline.train_fixed(config, args.architecture, output, random_like=args.random_like)
     return _gained(metrics, output)
+
+
+def _checked(config: Config) -> Config:
+    """Refuse an unknown task, space or op before the stages are imported, which takes seconds."""
+    if config.data.train is None:
+        get_task(config.data.task)
+    check_ops(SpaceConfig.load(config.search.space).ops, f"space {config.search.space}")
+    return config
 
 
 def _output(config: Config, *more: object) -> Path:
@@ -69,7 +86,7 @@ def trial(args: argparse.Namespace) -> int:
     from adabert_nni.search import reporting
 
     given = config_from_args(args, args.config)
-    config = load_config(None, {**given.flat(), **reporting.trial_parameters()})
+    config = _checked(load_config(None, {**given.flat(), **reporting.trial_parameters()}))
     from adabert_nni import pipeline
     from adabert_nni.report.summary import numbers
 

@@ -76,7 +76,6 @@ def prepare(config: Config, dim: int) -> Inputs:
         AdaBertError: if the data or the teacher cannot be had.
     """
     data, settings = config.data, config.teacher
-    checkpoint = locate_teacher(settings.teacher)
     splits = load_splits(
         data.task,
         data_dir=data.data_dir,
@@ -89,6 +88,7 @@ def prepare(config: Config, dim: int) -> Inputs:
         train_rows=data.train_rows,
         seed=data.split_seed,
     )
+    checkpoint = locate_teacher(settings.teacher)
     rows = (splits.train, splits.selection, splits.validation)
     made_from = {
         "data": run_hash(data, [[part.texts, part.labels] for part in rows]),

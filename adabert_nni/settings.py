@@ -52,7 +52,7 @@ class DataConfig:
     data_dir: Place | None = _environment("ADABERT_DATA")
     """Folder with <task>/train and validation files, else $ADABERT_DATA; unset: the hub"""
     train: Text | None = None
-    """Your own training rows: a csv, tsv or jsonl file, or a hub name; needs text and label"""
+    """Your own training rows: a csv, tsv or jsonl file, plain or .gz; needs text and label"""
     validation: Text | None = None
     """Your own rows to report on, never to choose by"""
     text: Text | None = None

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 from nni.experiment import Experiment, RunMode
-from nni.experiment.config import ExperimentConfig
+from nni.experiment.config import ExperimentConfig, utils
 
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import new_folder, read_json, write_json
@@ -62,6 +62,7 @@ def load_experiment(path: Path) -> ExperimentConfig:
         config = ExperimentConfig.load(path)
         config.validate()
     except (ValueError, TypeError, AttributeError, OSError, yaml.YAMLError) as error:
+        utils.unset_base_path()  # NNI leaves it set when it refuses a file
         reason = " ".join(str(error).split())
         raise AdaBertError(
             f"{path}: NNI refuses it ({reason}); compare it with experiments/quickstart.yml"

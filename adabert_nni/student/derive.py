@@ -76,9 +76,9 @@ def keep_strongest(
     """
     if max_incoming is None:
         return architecture
-    edges = dict(architecture.edges)
+    edges, live = dict(architecture.edges), architecture.live_edges()
     for node in range(2, architecture.nodes + 2):
-        incoming = [edge for edge in edges if edge.endswith(f"_{node}") and edges[edge] != ZERO]
+        incoming = [edge for edge in live if edge.endswith(f"_{node}")]
         incoming.sort(key=lambda edge: -probs[f"edge_{edge}"][edges[edge]])
         edges.update(dict.fromkeys(incoming[max_incoming:], ZERO))
     return Architecture(architecture.depth, architecture.nodes, edges)
@@ -99,7 +99,7 @@ def factorise(words: Tensor, positions: Tensor, dim: int) -> tuple[Tensor, Tenso
     # Eigenvectors of the H x H Gram matrix are the right singular vectors, found without the V x V side.
     _, vectors = torch.linalg.eigh(words.T @ words)
     basis = vectors.flip(1)[:, :dim]
-    basis = basis * basis.sum(0).sign()  # eigenvectors have no sign of their own: fix one
+    basis = basis * torch.where(basis.sum(0) < 0, -1.0, 1.0)  # eigenvectors have no sign: fix one
     factors = [table @ basis for table in (words, positions)]
     size = factors[0].square().mean().sqrt().clamp_min(1e-12)
     return tuple(torch.nn.functional.pad(f / size, (0, dim - f.shape[1])) for f in factors)  # type: ignore[return-value]

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from adabert_nni.config import StudentConfig
-from adabert_nni.data.encoding import Batch, Encoded
+from adabert_nni.data.encoding import Batch, Encoded, loader
 from adabert_nni.losses import knowledge_loss, task_loss, total_loss
 from adabert_nni.metrics import score
 from adabert_nni.model.modeling import AdaBertForSequenceClassification
@@ -76,7 +76,8 @@ def train_student(
         weight_decay=settings.student_weight_decay,
         fused=True,  # the same formula; the embedding table makes the plain loop slow on a CPU
     )
-    steps = settings.student_epochs * -(-len(train) // settings.student_batch)
+    batches = loader(train, settings.student_batch, shuffle=True, seed=seed)
+    steps = settings.student_epochs * len(batches)
     fit(
         model,
         train,

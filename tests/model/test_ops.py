@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from adabert_nni.model.architecture import KEEPS_ZERO, ArchitectureError
-from adabert_nni.model.ops import BERT_LAYER_WEIGHTS, OPS, check_ops, cost_vector
+from adabert_nni.model.ops import BERT_ENCODER_WEIGHTS, OPS, check_ops, cost_vector
 
 REACH = {
     "std_conv_3": 1,
@@ -112,9 +112,9 @@ def test_ops_that_keep_zero_do(name):
     assert not OPS[name].build(4)(zeros, torch.ones(1, 5, 1)).any()
 
 
-def test_cost_is_the_share_of_a_bert_layer():
+def test_cost_is_the_share_of_berts_encoder():
     # 7 taps at D = 128: 7 * 128^2 + 2 * 128 weights and 7 * 128^2 + 128 multiply-accumulates
-    hand = (2 * 7 * 128 * 128 + 3 * 128) / BERT_LAYER_WEIGHTS
+    hand = (2 * 7 * 128 * 128 + 3 * 128) / BERT_ENCODER_WEIGHTS
     assert cost_vector(["std_conv_7", "zero"], 128).tolist() == pytest.approx([hand, 0.0])
 
 
