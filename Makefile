@@ -5,7 +5,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-all lint format clean
+.PHONY: help install quickstart test test-all lint docs format clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,10 +32,13 @@ lint: install  ## check style, types and docstrings
 	$(BIN)/mypy
 	$(BIN)/pydoclint --quiet adabert_nni
 
+docs: install  ## build the API pages from the docstrings, into site/
+	$(BIN)/pdoc --docformat google --output-directory site adabert_nni
+
 format: install  ## put the code in the standard format
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
 clean:  ## delete caches and build outputs; .venv and runs stay
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find adabert_nni tests -name __pycache__ -type d -prune -exec rm -rf {} +
