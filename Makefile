@@ -5,7 +5,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-all lint docs format clean
+.PHONY: help install quickstart test test-nni test-all lint docs format clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ quickstart: install  ## run one small experiment from end to end, into runs/quic
 
 test: install  ## run the tests that need neither a GPU nor patience (ARGS="-k name" to choose)
 	$(BIN)/python -m pytest $(ARGS)
+
+test-nni: install  ## run real NNI experiments, the quickstart among them (minutes)
+	$(BIN)/python -m pytest -m nni $(ARGS)
 
 test-all: install  ## run every test, the slow ones too
 	$(BIN)/python -m pytest -m "" $(ARGS)

@@ -122,8 +122,10 @@ class SearchConfig:
     """Gumbel temperature of the first epoch"""
     tau_end: Positive = 0.2
     """Gumbel temperature of the last epoch"""
+    weight_optimizer: Literal["sgd", "adamw"] = "sgd"
+    """Optimizer of the network's weights: sgd as in the paper; adamw trains them in fewer epochs"""
     weight_lr: Rate = 2e-2
-    """Learning rate of the network's weights, at the start"""
+    """Learning rate of the network's weights, at the start; with adamw about 1e-3"""
     weight_lr_end: Share = 5e-4
     """Learning rate of the network's weights, at the end of the cosine"""
     weight_momentum: BelowOne = 0.9

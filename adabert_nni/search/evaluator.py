@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytorch_lightning as pl
 import torch
 from nni.nas.evaluator.pytorch import LightningModule
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from adabert_nni.data.encoding import Batch, Encoded, loader
@@ -33,13 +33,28 @@ class SearchData(pl.LightningDataModule):
         return self._selection
 
 
+def sgd(weights: list[nn.Parameter], lr: float, momentum: float) -> torch.optim.Optimizer:
+    """The paper's: SGD with momentum, no weight decay."""
+    # Not fused: that one fails where some weights get their first gradient later than others.
+    return torch.optim.SGD(weights, lr=lr, momentum=momentum)
+
+
+def adamw(weights: list[nn.Parameter], lr: float, momentum: float) -> torch.optim.Optimizer:
+    """For searches of few epochs: an op is drawn in one step of ten and must learn from few gradients."""
+    return torch.optim.AdamW(weights, lr=lr, betas=(momentum, 0.999), weight_decay=0.0, fused=True)
+
+
+WEIGHT_OPTIMIZERS = {"sgd": sgd, "adamw": adamw}
+
+
 class SearchModule(LightningModule):
-    """Loss terms of one batch, selection accuracy, and SGD with a cosine schedule for the weights."""
+    """Loss terms of one batch, selection accuracy, and the optimizer of the weights."""
 
     def __init__(
         self,
         *,
         temperature: float,
+        weight_optimizer: str,
         weight_lr: float,
         weight_lr_end: float,
         weight_momentum: float,
@@ -49,13 +64,15 @@ class SearchModule(LightningModule):
 
         Args:
             temperature: T of equation (3), > 0.
+            weight_optimizer: a key of ``WEIGHT_OPTIMIZERS``.
             weight_lr: learning rate of the weights at the first step, > 0.
             weight_lr_end: and at the last one.
-            weight_momentum: momentum of SGD, [0, 1).
+            weight_momentum: momentum of SGD, first beta of AdamW, [0, 1).
             total_steps: steps of the whole search, the length of the cosine.
         """
         super().__init__()
         self.temperature = temperature
+        self.weight_optimizer = weight_optimizer
         self.weight_lr = weight_lr
         self.weight_lr_end = weight_lr_end
         self.weight_momentum = weight_momentum
@@ -88,10 +105,10 @@ class SearchModule(LightningModule):
     def configure_optimizers(
         self,
     ) -> tuple[list[torch.optim.Optimizer], list[torch.optim.lr_scheduler.LRScheduler]]:
-        """SGD with momentum over all parameters (the strategy takes P_alpha out), cosine per step."""
-        # Not fused: that one fails where some weights get their first gradient later than others.
-        sgd = torch.optim.SGD(self.parameters(), lr=self.weight_lr, momentum=self.weight_momentum)
+        """The weights' optimizer (the strategy takes P_alpha out of it), with a cosine per step."""
+        build = WEIGHT_OPTIMIZERS[self.weight_optimizer]
+        optimizer = build(list(self.parameters()), self.weight_lr, self.weight_momentum)
         cosine = torch.optim.lr_scheduler.CosineAnnealingLR(
-            sgd, self.total_steps, eta_min=self.weight_lr_end
+            optimizer, self.total_steps, eta_min=self.weight_lr_end
         )
-        return [sgd], [cosine]
+        return [optimizer], [cosine]

@@ -2,13 +2,19 @@
 // NNI's manager names none, so it would listen on every interface, without authentication.
 const net = require("net");
 
+const LOOPBACK = "127.0.0.1";
 const listen = net.Server.prototype.listen;
+
+// The forms are those of node: (port, host, backlog, callback), all optional; ({ port, host, ... }); pipes
+// and handles, which have no host, pass unchanged.
 net.Server.prototype.listen = function (...args) {
-  const [first] = args;
-  if (typeof first === "number" || (typeof first === "string" && /^\d+$/.test(first))) {
-    if (typeof args[1] !== "string") args.splice(1, 0, "127.0.0.1");
-  } else if (first && typeof first === "object" && first.port !== undefined && first.host === undefined) {
-    args[0] = { ...first, host: "127.0.0.1" };
+  if (args.length === 0 || typeof args[0] === "function") args.unshift(0);
+  const [first, host] = args;
+  if (first === undefined || Number(first) >= 0) {
+    if (host === "") args[1] = LOOPBACK;
+    else if (typeof host !== "string") args.splice(1, 0, LOOPBACK);
+  } else if (typeof first === "object" && "port" in first && !first.host) {
+    args[0] = { ...first, host: LOOPBACK };
   }
   return listen.apply(this, args);
 };

@@ -10,6 +10,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 PATCH = Path(__file__).with_name("loopback.js")
+# NNI gives its manager three seconds to answer, which a busy machine exceeds.
+PATIENCE = 30
+NNICTL = f"""
+import sys
+from nni.experiment import launcher
+from nni.tools.nnictl.nnictl import parse_args
+launcher._check_rest_server.__defaults__ = ({PATIENCE}, None)
+sys.argv[0] = "nnictl"
+parse_args()
+"""
 
 
 def loopback_environment() -> dict[str, str]:
@@ -21,6 +31,5 @@ def loopback_environment() -> dict[str, str]:
 
 def run_nnictl(arguments: Sequence[str]) -> int:
     """Run ``nnictl`` with ``arguments`` on loopback and return its exit code."""
-    code = "import sys; from nni.tools.nnictl.nnictl import parse_args; sys.argv[0] = 'nnictl'; parse_args()"
-    command = [sys.executable, "-W", "ignore", "-c", code, *arguments]
+    command = [sys.executable, "-W", "ignore", "-c", NNICTL, *arguments]
     return subprocess.run(command, env=loopback_environment(), check=False).returncode

@@ -15,19 +15,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
-from nni.experiment import Experiment, RunMode
+from nni.experiment import Experiment, RunMode, launcher
 from nni.experiment.config import ExperimentConfig, utils
 
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import new_folder, read_json, write_json
-from adabert_nni.search.loopback import loopback_environment
+from adabert_nni.search.loopback import PATIENCE, loopback_environment
 
 logger = logging.getLogger(__name__)
 logging.getLogger("nni").setLevel(logging.ERROR)  # NNI resets its level when it is imported
+launcher._check_rest_server.__defaults__ = (PATIENCE, None)
 
 POLL_SECONDS = 2.0
-ENDED = ("DONE", "STOPPED", "ERROR", "NO_MORE_TRIAL")
+ENDED = ("DONE", "STOPPED", "ERROR")
+# A tuner that has run out of points before maxTrialNumber leaves the experiment open for ever. The
+# manager submits what is queued every 5 seconds, so that a longer silence means that nothing is.
+EXHAUSTED, SILENT_POLLS = "TUNER_NO_MORE_TRIAL", 6
+ACTIVE = ("WAITING", "RUNNING", "UNKNOWN")
 FIRST_PORT, PORTS = 8080, 200
 SKIPPED = shutil.ignore_patterns("supernet.safetensors", ".*", "trial.*", "run.sh", "*.lock")
 
@@ -93,15 +99,19 @@ def run_experiment(path: Path, output: Path, port: int | None = None) -> dict[st
             raise AdaBertError(
                 f"--port: {chosen} is in use; choose another, or leave it out for a free one"
             )
-        experiment.start(chosen, run_mode=RunMode.Background)
-        logger.info("experiment %s: web UI at http://127.0.0.1:%d", experiment.id, chosen)
+        root = Path(config.canonical_copy().experiment_working_directory)
         try:
+            experiment.start(chosen, run_mode=RunMode.Background)
+            logger.info("experiment %s: web UI at http://127.0.0.1:%d", experiment.id, chosen)
             _wait(experiment)
-            trials = _finished(
-                experiment, Path(config.canonical_copy().experiment_working_directory)
-            )
+            trials = _finished(experiment, root)
+        except OSError as error:  # what requests raises when nobody answers
+            raise AdaBertError(
+                f"experiment {experiment.id}: its manager did not start, or was stopped by someone "
+                f"else; its logs are in {root / experiment.id / 'log'}"
+            ) from error
         finally:
-            experiment.stop()
+            _stop(experiment)
         best = max(trials, key=lambda record: record.numbers["default"], default=None)
         if best is not None:
             shutil.copytree(best.folder, folder, dirs_exist_ok=True, ignore=SKIPPED)
@@ -141,10 +151,25 @@ def _is_free(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
+def _stop(experiment: Experiment) -> None:
+    """Stop the manager and its trials, also one that is dead, or whose start was interrupted."""
+    level = logging.getLogger("nni.experiment").level
+    logging.getLogger("nni.experiment").setLevel(logging.CRITICAL)  # it shows a traceback if dead
+    try:
+        experiment.stop()
+    finally:
+        logging.getLogger("nni.experiment").setLevel(level)
+    for child in psutil.Process().children():
+        if child.status() != psutil.STATUS_ZOMBIE and experiment.id in child.cmdline():
+            child.terminate()
+            child.wait()
+
+
 def _wait(experiment: Experiment) -> None:
     """Wait for the end; log each trial's state when it changes and its numbers when they come."""
     states: dict[str, str] = {}
     reported: dict[str, int] = {}
+    silent = 0
     while True:
         status = experiment.get_status()
         for job in experiment.list_trial_jobs():
@@ -161,7 +186,9 @@ def _wait(experiment: Experiment) -> None:
                     _shown(_plain(metric.data)),
                 )
             reported[trial] = len(periodical)
-        if status in ENDED and "RUNNING" not in states.values():
+        active = any(state in ACTIVE for state in states.values())
+        silent = 0 if active or status != EXHAUSTED else silent + 1
+        if status in ENDED or silent == SILENT_POLLS:
             return
         time.sleep(POLL_SECONDS)
 
@@ -171,13 +198,10 @@ def _finished(experiment: Experiment, root: Path) -> list[TrialRecord]:
     found: list[TrialRecord] = []
     for job in experiment.list_trial_jobs():
         written = sorted((root / experiment.id).glob(f"**/{job.trialJobId}/metrics.json"))
-        numbers = _plain(job.finalMetricData[-1].data) if job.finalMetricData else None
-        good = isinstance(numbers, dict) and math.isfinite(numbers.get("default", math.nan))
-        if job.status == "SUCCEEDED" and written and good:
+        numbers: Any = _plain(job.finalMetricData[-1].data) if job.finalMetricData else None
+        if job.status == "SUCCEEDED" and written and _ranked(numbers):
             parameters = job.hyperParameters[0].parameters if job.hyperParameters else {}
-            found.append(
-                TrialRecord(job.trialJobId, dict(parameters), numbers or {}, written[0].parent)
-            )
+            found.append(TrialRecord(job.trialJobId, dict(parameters), numbers, written[0].parent))
         else:
             logger.error(
                 "trial %s: %s; its log: %s",
@@ -186,6 +210,11 @@ def _finished(experiment: Experiment, root: Path) -> list[TrialRecord]:
                 _log_of(root, experiment.id, job.trialJobId),
             )
     return found
+
+
+def _ranked(numbers: Any) -> bool:
+    default = numbers.get("default") if isinstance(numbers, dict) else None
+    return isinstance(default, int | float) and math.isfinite(default)
 
 
 def _log_of(root: Path, experiment: str, trial: str) -> str:

@@ -120,6 +120,7 @@ def run_search(
     )
     module = SearchModule(
         temperature=settings.temperature,
+        weight_optimizer=settings.weight_optimizer,
         weight_lr=settings.weight_lr,
         weight_lr_end=settings.weight_lr_end,
         weight_momentum=settings.weight_momentum,

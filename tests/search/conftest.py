@@ -37,7 +37,12 @@ def make_search(make_space):
     def build(**settings):
         strategy = AdaBertStrategy(**settings)
         module = SearchModule(
-            temperature=1.0, weight_lr=0.02, weight_lr_end=5e-4, weight_momentum=0.9, total_steps=10
+            temperature=1.0,
+            weight_optimizer="sgd",
+            weight_lr=0.02,
+            weight_lr_end=5e-4,
+            weight_momentum=0.9,
+            total_steps=10,
         )
         module.set_model(strategy.mutate_model(make_space()))
         strategy.sampler.generator.manual_seed(1)

@@ -47,7 +47,12 @@ def searched(seed, forced, settings):
     torch.manual_seed(seed)
     strategy = AdaBertStrategy()
     module = SearchModule(
-        temperature=1.0, weight_lr=0.02, weight_lr_end=5e-4, weight_momentum=0.9, total_steps=1
+        temperature=1.0,
+        weight_optimizer="sgd",
+        weight_lr=0.02,
+        weight_lr_end=5e-4,
+        weight_momentum=0.9,
+        total_steps=1,
     )
     module.set_model(strategy.mutate_model(space(settings)))
     search = AdaBertModule(module, strategy).eval()
