@@ -128,6 +128,12 @@ def test_nnictl_runs_the_shipped_quickstart(environment, tmp_path):
     assert nothing_left(experiment, port)
 
 
+def heed_interrupts():
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell's background job ignores them
+
+
 @pytest.fixture
 def start(environment, tmp_path):
     """A function that starts ``adabert experiment`` and returns (process, path of what it says)."""
@@ -142,6 +148,7 @@ def start(environment, tmp_path):
                 env=environment,
                 stdout=said,
                 stderr=said,
+                preexec_fn=heed_interrupts,
             )
         started.append(process)
         return process, tmp_path / "said"
