@@ -160,3 +160,16 @@ def test_search_never_sees_the_validation_rows(settings, monkeypatch, tmp_path):
     for rows in seen:
         assert not validation & {tuple(ids.tolist()) for ids in rows.input_ids}
     assert not (tmp_path / "spied" / "search").exists()  # nothing half-written
+
+
+def test_a_given_architecture_is_trained_from_fresh_weights_and_its_folder_is_its_own(
+    settings, finished, tmp_path
+):
+    _, _, output = finished
+    config, given = Config.from_mapping(settings, "test"), output / "architecture.json"
+    metrics = pipeline.train_fixed(config, given, tmp_path / "same")
+    trained = Architecture.load(tmp_path / "same" / "architecture.json")
+    assert trained == Architecture.load(given)
+    assert metrics["depth"] == trained.depth
+    with pytest.raises(AdaBertError, match="architecture"):  # a found one is of other settings
+        pipeline.train_fixed(config, given, output)
