@@ -181,14 +181,7 @@ def compress(config: Config, output: Path, on_epoch: EpochReport | None = None) 
         output / "search", partial(_search, config, space, inputs, on_epoch), settings
     )
     built_once(output / "student", partial(_train, config, space, inputs, searched), settings)
-    return write_report(
-        output,
-        teacher=inputs.teacher,
-        task=inputs.splits.task,
-        settings=settings,
-        repetitions=config.run.repetitions,
-        seconds=time.monotonic() - started,
-    )
+    return _report(config, inputs, output, settings, started)
 
 
 def _search(
@@ -256,6 +249,12 @@ def train_fixed(
 
     settings = {**_hashed(config), "architecture": found.to_dict()}
     built_once(output / "student", build, settings)
+    return _report(config, inputs, output, settings, started)
+
+
+def _report(
+    config: Config, inputs: Inputs, output: Path, settings: dict[str, Any], started: float
+) -> dict[str, Any]:
     return write_report(
         output,
         teacher=inputs.teacher,
