@@ -138,6 +138,13 @@ def test_the_same_seed_finds_the_same_architecture_and_weights(settings, finishe
         assert (output / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
 
 
+def test_a_search_leaves_nothing_of_nnis_behind(settings, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))  # where NNI keeps experiments
+    pipeline.compress(Config.from_mapping({**settings, "seed": 1}, "test"), tmp_path / "run")
+    left = [path for path in (tmp_path / "home").rglob("*") if "nni" in path.as_posix()]
+    assert left == []
+
+
 def test_a_folder_of_other_settings_is_refused_and_the_key_named(settings, finished):
     _, _, output = finished
     with pytest.raises(AdaBertError, match=r"beta is 4.0, wanted 8.0"):

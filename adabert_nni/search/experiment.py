@@ -34,5 +34,11 @@ class InProcessExperiment(NasExperiment):
     def _stop_without_nni_manager(self) -> None:
         """Write no manifest."""
 
+    def _start_logging(self, debug: bool) -> None:
+        """Open no log file: the trial's own log has everything."""
+
+    def _stop_logging(self) -> None:
+        """Close none."""
+
     def save_checkpoint(self) -> None:
         """Save nothing: the search keeps its own checkpoint."""
