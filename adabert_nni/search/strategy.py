@@ -66,7 +66,13 @@ class AdaBertModule(BaseOneShotLightningModule):
         torch.manual_seed(seed)
         self.settings.sampler.generator.manual_seed(seed)
         self.trainer.train_dataloader.batch_sampler.set_epoch(epoch)
+        for alpha in self.alphas().values():  # a P_alpha at rest needs no graph: drawn ops run alone
+            alpha.requires_grad_(self.moves())
         self.sums, self.steps = {}, 0
+
+    def moves(self) -> bool:
+        """Whether this epoch trains P_alpha; in the warm-up only the weights move."""
+        return self.trainer.current_epoch >= self.settings.alpha_warmup
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Draw once, compute equation (1), step the weights and, after the warm-up, P_alpha.
@@ -101,7 +107,7 @@ class AdaBertModule(BaseOneShotLightningModule):
         self.manual_backward(loss)
         nn.utils.clip_grad_norm_(weights.param_groups[0]["params"], settings.clip_norm)
         weights.step()
-        if self.trainer.current_epoch >= settings.alpha_warmup:
+        if self.moves():
             arch.step()
         self.lr_schedulers().step()
         for name, value in terms.items():
@@ -118,7 +124,7 @@ class AdaBertModule(BaseOneShotLightningModule):
         layers = self.model.body.layer_logits(batch["input_ids"], batch["attention_mask"])
         logits = [next(layers) for _ in range(depth.index + 1)]
         beyond: list[Tensor] = []
-        if self.settings.estimator == "exact":
+        if self.settings.estimator == "exact" and depth.soft.requires_grad:
             with torch.no_grad():
                 beyond = list(layers)
         chosen = self.model.depth(logits + beyond)
