@@ -170,6 +170,7 @@ def _speed(metrics: Mapping[str, Any]) -> str:
     """What the times mean: the settings they were taken with, as far as ``metrics`` has them."""
     shown = {"device": "on {}", "threads": "with {} threads", "dtype": "in {}"}
     where = ", ".join(text.format(metrics[key]) for key, text in shown.items() if key in metrics)
+    where = where.replace("with 1 threads", "with 1 thread")
     return (
         f"Depth, in stacked cells: {metrics['depth']}. Times are medians of forward passes that "
         f"took turns in one run{f' ({where})' if where else ''}. BERT-base was built from its "

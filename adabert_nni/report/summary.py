@@ -4,6 +4,8 @@ Reads the finished folders of a run; trains nothing and chooses nothing.
 """
 
 import platform
+import resource
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -74,6 +76,7 @@ def write_report(
         "teacher_seconds": of_teacher["seconds"],
         "student_seconds": of_student["seconds"],
         "run_seconds": round(seconds, 1),
+        "peak_bytes": peak_bytes(),
     }
     versions = {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
     write_json(output / "metrics.json", metrics)
@@ -88,6 +91,12 @@ def write_report(
     )
     atomic_write(output / "student" / "README.md", card)
     return metrics
+
+
+def peak_bytes() -> int:
+    """Most memory that this process has held so far, in bytes, as the kernel counts it."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def numbers(metrics: dict[str, Any]) -> dict[str, float]:
