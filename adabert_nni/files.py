@@ -58,10 +58,10 @@ def atomic_write(path: str | Path, data: bytes | str) -> None:
         _sync(path.parent)
 
 
-def write_json(path: str | Path, obj: object) -> None:
-    """Write ``obj`` as indented JSON, atomically; a NaN or infinite number is an AdaBertError."""
+def write_json(path: str | Path, obj: object, indent: int | None = 2) -> None:
+    """Write ``obj`` as JSON, atomically; a NaN or infinite number is an AdaBertError."""
     try:
-        text = json.dumps(obj, indent=2, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(obj, indent=indent, ensure_ascii=False, allow_nan=False)
     except ValueError as error:
         raise AdaBertError(
             f"{path}: not saved ({error}), numbers must be finite; look for what made a NaN"
@@ -240,7 +240,7 @@ def built_once(
                 logger.warning("%s: damaged, building it again (%s)", path, error)
                 shutil.rmtree(path)
             else:
-                _same_meta(path, found, meta)
+                same_meta(path, found, meta)
                 return path
         with new_folder(path) as folder:
             build(folder)
@@ -248,8 +248,8 @@ def built_once(
         return path
 
 
-def _same_meta(path: Path, found: dict[str, Any], wanted: dict[str, Any] | None) -> None:
-    """Raise AdaBertError listing the keys in which a folder's meta is not the one wanted."""
+def same_meta(path: Path, found: dict[str, Any], wanted: dict[str, Any] | None) -> None:
+    """Raise AdaBertError listing the keys in which a folder's meta is not the one wanted, if any."""
     wanted = found if wanted is None else json.loads(json.dumps(wanted))  # tuples become lists
     keys = [key for key in sorted({*found, *wanted}) if found.get(key) != wanted.get(key)]
     if keys:

@@ -1,14 +1,12 @@
 """The whole path for one run: data, teacher, probes, search, student, report. Wires the stages, computes nothing.
 
-Every stage leaves a finished folder, so the same command goes on where a killed run stopped. Teachers and
-probe tables lie in the cache and are shared by all runs with the same data and settings.
+Every stage keeps checkpoints and leaves a finished folder, so the same command goes on where a killed run
+stopped. Teachers and probe tables lie in the cache and are shared by all runs with the same data and settings.
 """
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +14,11 @@ import torch
 from safetensors.torch import load_file
 from transformers import PreTrainedTokenizerBase
 
+from adabert_nni.checkpoint import Checkpoint, built_resumably
 from adabert_nni.config import NOT_HASHED, Config, SpaceConfig, run_hash
 from adabert_nni.data.encoding import Encoded, encode
 from adabert_nni.data.loading import Splits, load_splits
-from adabert_nni.files import built_once, read_json
+from adabert_nni.files import read_json
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
 from adabert_nni.model.ops import check_ops
@@ -33,8 +32,6 @@ from adabert_nni.teacher.embeddings import embedding_tables
 from adabert_nni.teacher.finetune import finetune_teacher, load_tokenizer
 from adabert_nni.teacher.probes import TABLE, build_probes
 from adabert_nni.teacher.source import locate_teacher, weight_hashes
-
-logger = logging.getLogger(__name__)
 
 EpochReport = Callable[[int, dict[str, float]], None]
 
@@ -51,6 +48,7 @@ class Inputs:
         selection: rows of the training split that are set apart.
         validation: rows that are only reported on.
         shape: sizes and initial embeddings.
+        name: task and hash of what the teacher and the probes were made from, the rows among it.
     """
 
     splits: Splits
@@ -60,6 +58,7 @@ class Inputs:
     selection: Encoded
     validation: Encoded
     shape: TaskShape
+    name: str
 
 
 def prepare(config: Config, dim: int) -> Inputs:
@@ -88,11 +87,11 @@ def prepare(config: Config, dim: int) -> Inputs:
         train_rows=data.train_rows,
         seed=data.split_seed,
     )
-    checkpoint = locate_teacher(settings.teacher)
+    base = locate_teacher(settings.teacher)
     rows = (splits.train, splits.selection, splits.validation)
     made_from = {
         "data": run_hash(data, [[part.texts, part.labels] for part in rows]),
-        "base": weight_hashes(checkpoint),
+        "base": weight_hashes(base),
         **{
             key: value
             for key, value in vars(settings).items()
@@ -100,9 +99,9 @@ def prepare(config: Config, dim: int) -> Inputs:
         },
     }
     name = f"{splits.task.name}-{run_hash(made_from)}"
-    teacher = built_once(
+    teacher = built_resumably(
         config.run.cache / "teachers" / name,
-        lambda folder: finetune_teacher(
+        lambda folder, checkpoint: finetune_teacher(
             settings.teacher,
             splits,
             epochs=settings.teacher_epochs,
@@ -112,15 +111,16 @@ def prepare(config: Config, dim: int) -> Inputs:
             max_length=data.max_length,
             seed=data.split_seed,
             folder=folder,
+            checkpoint=checkpoint,
         ),
         made_from,
     )
     tokenizer = load_tokenizer(teacher)
     train, selection, validation = (encode(part, tokenizer, data.max_length) for part in rows)
     made_from["probe_epochs"] = settings.probe_epochs
-    probes = built_once(
+    probes = built_resumably(
         config.run.cache / "probes" / f"{splits.task.name}-{run_hash(made_from)}",
-        lambda folder: build_probes(
+        lambda folder, checkpoint: build_probes(
             teacher,
             train,
             selection,
@@ -128,15 +128,18 @@ def prepare(config: Config, dim: int) -> Inputs:
             seed=data.split_seed,
             folder=folder,
             epochs=settings.probe_epochs,
+            checkpoint=checkpoint,
         ),
         made_from,
     )
     table = load_file(probes / TABLE)
-    words, positions = factorise(*embedding_tables(teacher), dim)
+    words, positions = embedding_tables(teacher)
+    counts = torch.bincount(torch.cat(train.input_ids), minlength=len(words))
+    words, positions = factorise(words, positions, dim, counts)
     sep_id = tokenizer.sep_token_id if splits.task.is_pair else None
     shape = TaskShape(len(splits.task.labels), sep_id, data.max_length, words, positions)
     joined = train.with_teacher(table["ids"], table["probs"].float())
-    return Inputs(splits, teacher, tokenizer, joined, selection, validation, shape)
+    return Inputs(splits, teacher, tokenizer, joined, selection, validation, shape, probes.name)
 
 
 def student_config(architecture: Architecture, space: SpaceConfig, inputs: Inputs) -> AdaBertConfig:
@@ -177,42 +180,38 @@ def compress(config: Config, output: Path, on_epoch: EpochReport | None = None) 
         torch.set_num_threads(config.run.threads)
     inputs = prepare(config, space.dim)
     settings = _hashed(config)
-    searched = built_once(
-        output / "search", partial(_search, config, space, inputs, on_epoch), settings
-    )
-    built_once(output / "student", partial(_train, config, space, inputs, searched), settings)
+    made_from = {**settings, "inputs": inputs.name}
+
+    def search(folder: Path, checkpoint: Checkpoint) -> None:
+        run_search(
+            space,
+            config.search,
+            inputs.shape,
+            inputs.train,
+            inputs.selection,
+            seed=config.run.seed,
+            folder=folder,
+            on_epoch=on_epoch,
+            checkpoint=checkpoint,
+        )
+
+    searched = built_resumably(output / "search", search, settings, made_from)
+
+    def train(folder: Path, checkpoint: Checkpoint) -> None:
+        architecture = keep_strongest(
+            Architecture.load(searched / "architecture.json"),
+            read_json(searched / "search.json")["probs"],
+            config.student.max_incoming,
+        )
+        student = derive(
+            architecture,
+            load_file(searched / "supernet.safetensors"),
+            student_config(architecture, space, inputs),
+        )
+        train_and_save(student, config, inputs, folder, checkpoint)
+
+    built_resumably(output / "student", train, settings, made_from)
     return _report(config, inputs, output, settings, started)
-
-
-def _search(
-    config: Config, space: SpaceConfig, inputs: Inputs, on_epoch: EpochReport | None, folder: Path
-) -> None:
-    run_search(
-        space,
-        config.search,
-        inputs.shape,
-        inputs.train,
-        inputs.selection,
-        seed=config.run.seed,
-        folder=folder,
-        on_epoch=on_epoch,
-    )
-
-
-def _train(
-    config: Config, space: SpaceConfig, inputs: Inputs, searched: Path, folder: Path
-) -> None:
-    architecture = Architecture.load(searched / "architecture.json")
-    architecture = keep_strongest(
-        architecture, read_json(searched / "search.json")["probs"], config.student.max_incoming
-    )
-    student = derive(
-        architecture,
-        load_file(searched / "supernet.safetensors"),
-        student_config(architecture, space, inputs),
-    )
-    history = train_and_save(student, config, inputs, folder)
-    logger.info("student: %s", history[-1])
 
 
 def train_fixed(
@@ -241,14 +240,14 @@ def train_fixed(
         found = draw_alike(found, space.ops, space.dim, config.run.seed)
     inputs = prepare(config, space.dim)
 
-    def build(folder: Path) -> None:
+    def build(folder: Path, checkpoint: Checkpoint) -> None:
         torch.manual_seed(config.run.seed)
         student = AdaBertForSequenceClassification(student_config(found, space, inputs))
         student.body.embeddings.start_from(inputs.shape.words, inputs.shape.positions)
-        train_and_save(student, config, inputs, folder)
+        train_and_save(student, config, inputs, folder, checkpoint)
 
     settings = {**_hashed(config), "architecture": found.to_dict()}
-    built_once(output / "student", build, settings)
+    built_resumably(output / "student", build, settings, {**settings, "inputs": inputs.name})
     return _report(config, inputs, output, settings, started)
 
 
@@ -271,9 +270,13 @@ def _hashed(config: Config) -> dict[str, Any]:
 
 
 def train_and_save(
-    student: AdaBertForSequenceClassification, config: Config, inputs: Inputs, folder: Path
-) -> list[dict[str, float]]:
-    """Train ``student``, write it with its scores and tokenizer into ``folder``; return the history."""
+    student: AdaBertForSequenceClassification,
+    config: Config,
+    inputs: Inputs,
+    folder: Path,
+    checkpoint: Checkpoint,
+) -> None:
+    """Train ``student``, or go on with it; write it with its scores and tokenizer into ``folder``."""
     torch.manual_seed(config.run.seed)
     started = time.monotonic()
     history = train_student(
@@ -284,6 +287,7 @@ def train_and_save(
         gamma=config.search.gamma,
         temperature=config.search.temperature,
         seed=config.run.seed,
+        checkpoint=checkpoint,
     )
     exported = student.without_probes()
     scores = evaluate(exported, inputs.validation, inputs.splits.task.metrics)
@@ -293,6 +297,5 @@ def train_and_save(
         folder,
         scores=scores,
         history=history,
-        seconds=time.monotonic() - started,
+        seconds=time.monotonic() - started + checkpoint.spent,
     )
-    return history

@@ -165,6 +165,8 @@ class StudentConfig:
     """Weight decay of AdamW"""
     student_batch: Count = 128
     """Rows per step"""
+    student_average: BelowOne = 0.998
+    """Decay of the running mean of the weights that becomes the student; 0 takes the last weights"""
     max_incoming: Count | None = None
     """Keep only this many strongest edges into a node; unset: all, as in the paper"""
 

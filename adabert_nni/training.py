@@ -9,7 +9,8 @@ import math
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable
-from typing import TypeVar, cast
+from itertools import islice
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from tqdm import tqdm
 
+from adabert_nni.checkpoint import Checkpoint, Stateful, restore, state_of
 from adabert_nni.data.encoding import Batch, Encoded, LengthBuckets, loader
 from adabert_nni.errors import AdaBertError
 
@@ -29,31 +31,36 @@ MODEL_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
 def progress(
-    iterable: Iterable[T], total: int, label: str, note: Callable[[], str] = str
+    iterable: Iterable[T],
+    total: int,
+    label: str,
+    note: Callable[[], str] = str,
+    first: int = 0,
 ) -> Generator[T, None, None]:
     """Pass items through and say how far they are: a bar on a terminal, else a log line at times.
 
     Args:
         iterable: what to go through.
-        total: how many items it has.
+        total: how many items there are, with those before it.
         label: what is going on, the start of every line.
         note: asked for a few words (the loss, say) when a line is written.
+        first: items that were done before, in another process.
 
     Yields:
         The items, unchanged.
     """
     if sys.stderr.isatty():
-        bar = tqdm(iterable, total=total, desc=label)
+        bar = tqdm(iterable, total=total, desc=label, initial=first)
         for item in bar:
             yield item
             bar.set_postfix_str(note(), refresh=False)
         return
     start = last = time.monotonic()
-    for done, item in enumerate(iterable, start=1):
+    for done, item in enumerate(iterable, start=first + 1):
         yield item
         now = time.monotonic()
         if now - last >= LOG_SECONDS:
-            last, left = now, (now - start) / done * (total - done)
+            last, left = now, (now - start) / (done - first) * (total - done)
             logger.info("%s %d/%d %s, about %.0f s left", label, done, total, note(), left)
 
 
@@ -108,6 +115,8 @@ def fit(
     clip_norm: float,
     after_epoch: Callable[[int, dict[str, float]], None] = lambda epoch, measured: None,
     label: str = "train",
+    checkpoint: Checkpoint | None = None,
+    memory: dict[str, Any] | None = None,
 ) -> None:
     """Train in place; on a CPU the same seed and start give the same weights, bit by bit.
 
@@ -123,6 +132,8 @@ def fit(
         clip_norm: largest norm of the whole gradient, > 0.
         after_epoch: gets the epoch, from 0, and ``{"loss": mean over steps, "seconds": ...}``.
         label: the start of every progress line.
+        checkpoint: gets the whole state now and then; what it holds already is gone on from.
+        memory: what ``after_epoch`` keeps between epochs, saved with the rest; filled when going on.
 
     Raises:
         AdaBertError: if a loss is NaN or infinite; the step is not taken.
@@ -131,18 +142,29 @@ def fit(
     batches = loader(train, batch_size, shuffle=True, seed=seed)
     order = cast(LengthBuckets, batches.batch_sampler)
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    parts: dict[str, Stateful] = {"model": model, "optimizer": optimizer}
+    parts |= {} if scheduler is None else {"scheduler": scheduler}
+    memory = {} if memory is None else memory
     losses: list[float] = []
+    saved = None if checkpoint is None else checkpoint.load()
 
     def recent() -> str:
         return f"loss {sum(losses[-50:]) / len(losses[-50:]):.4f}"
 
-    for epoch in range(epochs):
+    for epoch in range(0 if saved is None else saved["epoch"], epochs):
         torch.manual_seed(seed + epoch)
-        order.set_epoch(epoch)
-        model.train()
-        losses.clear()
         start, name = time.monotonic(), f"{label} epoch {epoch + 1}/{epochs}"
-        for batch in progress(batches, len(batches), name, recent):
+        losses = []
+        if saved is not None:
+            restore(parts, saved)
+            losses, start = saved["losses"], start - saved["seconds"]
+            memory.update(saved["memory"])
+            logger.info("%s: going on after step %d", name, len(losses))
+            saved = None
+        done = len(losses)
+        order.set_epoch(epoch, skip=done)
+        model.train()
+        for batch in progress(islice(batches, done, None), len(batches), name, recent, done):
             loss = step(to_device(batch, device))
             losses.append(loss.item())
             if not math.isfinite(losses[-1]):
@@ -156,5 +178,8 @@ def fit(
             optimizer.step()
             if scheduler is not None:
                 scheduler.step()
+            if checkpoint is not None and checkpoint.due():
+                place = {"epoch": epoch, "losses": losses, "seconds": time.monotonic() - start}
+                checkpoint.save({**place, "memory": memory, **state_of(parts)})
         mean, seconds = sum(losses) / len(losses), time.monotonic() - start
         after_epoch(epoch, {"loss": mean, "seconds": seconds})

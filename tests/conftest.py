@@ -6,12 +6,14 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # before any import that reads it
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
 
+from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.data.embedded import generate
 
 torch.set_num_threads(1)
@@ -63,3 +65,27 @@ def tiny_teacher_dir(tiny_tokenizer, tmp_path_factory) -> Path:
     model.save_pretrained(folder)
     tiny_tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def kill_after(monkeypatch) -> Callable[[int], list]:
+    """A function after which every step saves and the n-th save is the last thing that happens.
+
+    It returns the list that all these saves go to.
+    """
+    save = Checkpoint.save
+    monkeypatch.setattr(Checkpoint, "due", lambda self: True)
+
+    def plan(last: int) -> list:
+        saves = []
+
+        def fatal(self, state):
+            save(self, state)
+            saves.append(None)
+            if len(saves) == last:
+                raise RuntimeError("killed")
+
+        monkeypatch.setattr(Checkpoint, "save", fatal)
+        return saves
+
+    return plan

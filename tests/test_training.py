@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.data.encoding import Batch, Encoded
 from adabert_nni.errors import AdaBertError
 from adabert_nni.training import fit, predict, progress
@@ -37,27 +38,36 @@ def rows(count: int = 30) -> Encoded:
     return Encoded(tokens, None, labels, torch.arange(count - 1, -1, -1) * 10, pad_id=0)
 
 
-def train(model: nn.Module, *, seed: int, epochs: int = 2, clip_norm: float = 1.0) -> list[dict]:
-    measured: list[dict] = []
+def train(
+    model: nn.Module,
+    *,
+    seed: int,
+    epochs: int = 2,
+    clip_norm: float = 1.0,
+    checkpoint: Checkpoint | None = None,
+) -> list[dict]:
+    memory: dict[str, list[dict]] = {"measured": []}
 
     def step(batch: Batch) -> Tensor:
         logits = model(batch["input_ids"], batch["attention_mask"]).logits
         return nn.functional.cross_entropy(logits, batch["labels"])
 
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.5)
     fit(
         model,
         rows(),
         step,
         optimizer,
-        None,
+        torch.optim.lr_scheduler.StepLR(optimizer, 5, gamma=0.8),
         epochs=epochs,
         batch_size=8,
         seed=seed,
         clip_norm=clip_norm,
-        after_epoch=lambda epoch, values: measured.append({"epoch": epoch, **values}),
+        after_epoch=lambda epoch, values: memory["measured"].append({"epoch": epoch, **values}),
+        checkpoint=checkpoint,
+        memory=memory,
     )
-    return measured
+    return memory["measured"]
 
 
 def flat(model: nn.Module) -> Tensor:
@@ -88,6 +98,20 @@ def test_the_same_seed_gives_the_same_weights_bit_by_bit_and_another_seed_others
     assert not torch.equal(flat(first), flat(other))
 
 
+@pytest.mark.parametrize("steps", [1, 3, 4, 5, 12])
+def test_a_killed_training_goes_on_bit_by_bit_from_any_step(tmp_path, kill_after, steps):
+    left_alone, first, second = Bag(), Bag(), Bag()
+    expected = train(left_alone, seed=5, epochs=3)  # of 4 steps: 4 and 12 are last ones of an epoch
+    kill_after(steps)
+    with pytest.raises(RuntimeError, match="killed"):
+        train(first, seed=5, epochs=3, checkpoint=Checkpoint(tmp_path, {}))
+    saves = kill_after(0)
+    done = train(second, seed=5, epochs=3, checkpoint=Checkpoint(tmp_path, {}))
+    assert len(saves) == 12 - steps  # no step was done again
+    assert torch.equal(flat(second), flat(left_alone))
+    assert [(e["epoch"], e["loss"]) for e in done] == [(e["epoch"], e["loss"]) for e in expected]
+
+
 def test_an_epoch_reports_its_mean_loss():
     model = Bag()
     model.head.weight.data.zero_()
@@ -101,8 +125,9 @@ def test_the_step_is_no_longer_than_the_clip_norm_allows():
     model = Bag()
     before = flat(model)
     train(model, seed=0, epochs=1, clip_norm=0.01)
-    # 30 rows in batches of 8 are 4 steps of SGD, each at most lr * clip_norm = 0.1 * 0.01 long.
-    assert 0 < (flat(model) - before).norm().item() <= 4 * 0.1 * 0.01 + 1e-6
+    # 30 rows in batches of 8 are 4 steps, each at most lr * clip_norm = 0.1 * 0.01 long, and as much
+    # again by all the momentum of 0.5 that may follow.
+    assert 0 < (flat(model) - before).norm().item() <= 2 * 4 * 0.1 * 0.01 + 1e-6
 
 
 @pytest.mark.parametrize("broken", [float("nan"), float("inf")])
@@ -136,3 +161,13 @@ def test_progress_passes_items_on_and_logs_how_far_it_is(caplog, monkeypatch):
         "letters 2/4 loss 0.5, about 6 s left",
         "letters 4/4 loss 0.5, about 0 s left",
     ]
+
+
+def test_progress_that_goes_on_counts_from_there_and_times_only_what_it_does(caplog, monkeypatch):
+    monkeypatch.setattr("adabert_nni.training.sys.stderr", SimpleNamespace(isatty=lambda: False))
+    clock = iter(range(0, 100, 6))
+    monkeypatch.setattr("adabert_nni.training.time.monotonic", lambda: next(clock))
+    with caplog.at_level(logging.INFO):
+        assert list(progress("cd", 4, "letters", first=2)) == list("cd")
+    # One item in 6 s: the third of four, so 6 s are left.
+    assert caplog.records[0].getMessage() == "letters 3/4 , about 6 s left"

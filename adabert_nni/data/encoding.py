@@ -145,12 +145,12 @@ class LengthBuckets(Sampler[list[int]]):
 
     def __init__(self, lengths: list[int], batch_size: int, shuffle: bool, seed: int) -> None:
         self._lengths, self._batch_size = np.asarray(lengths, dtype=np.int64), batch_size
-        self._shuffle, self._seed, self._epoch = shuffle, seed, 0
+        self._shuffle, self._seed, self._epoch, self._skip = shuffle, seed, 0, 0
         self._count = len(self.batches(0))
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose batches the next iteration gives; it is 0 until then."""
-        self._epoch = epoch
+    def set_epoch(self, epoch: int, skip: int = 0) -> None:
+        """Choose the epoch that is iterated next, 0 until then; its first ``skip`` batches come empty."""
+        self._epoch, self._skip = epoch, skip
 
     def batches(self, epoch: int) -> list[list[int]]:
         """The row positions of every batch of an epoch."""
@@ -170,13 +170,17 @@ class LengthBuckets(Sampler[list[int]]):
         return [found[i] for i in rng.permutation(len(found))]
 
     def __iter__(self) -> Iterator[list[int]]:
-        return iter(self.batches(self._epoch))
+        # A generator looks at the epoch late: Lightning asks for an iterator before it sets one.
+        for number, batch in enumerate(self.batches(self._epoch)):
+            yield batch if number >= self._skip else []
 
     def __len__(self) -> int:
         return self._count
 
 
 def _pad(encoded: Encoded, positions: list[int]) -> Batch:
+    if not positions:  # skipped
+        return {}
     at = torch.tensor(positions)
     tokens = [encoded.input_ids[i] for i in positions]
     padded = pad_sequence(tokens, batch_first=True, padding_value=encoded.pad_id)

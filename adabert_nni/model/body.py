@@ -31,14 +31,15 @@ def split_pair(
     Returns:
         ids of a, mask of a, ids of b, mask of b: (B, L') each, L' <= L.
     """
-    is_sep = input_ids == sep_id
-    of_a = mask * ((is_sep.cumsum(1) - is_sep.long()) == 0)
+    is_sep = (input_ids == sep_id).long()
+    of_a = mask * (is_sep.cumsum(1) - is_sep == 0)
     of_b = mask - of_a
     if layout == "joint":
         return input_ids, of_a, input_ids, of_b
     start = of_a.sum(1, keepdim=True)
-    length = int(torch.maximum(of_a.sum(1), of_b.sum(1)).max())
-    position = torch.arange(length, device=input_ids.device) + start
+    # Left a tensor, not a number, so that an export does not take it for a constant.
+    length = torch.maximum(of_a.sum(1), of_b.sum(1)).max()
+    position = torch.arange(input_ids.shape[1], device=input_ids.device)[:length] + start
     inside = position < mask.sum(1, keepdim=True)
     ids_b = input_ids.gather(1, position.clamp_max(input_ids.shape[1] - 1))
     return input_ids[:, :length], of_a[:, :length], ids_b, inside.long()

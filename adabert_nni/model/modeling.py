@@ -75,6 +75,7 @@ class AdaBertConfig(PretrainedConfig):
 class AdaBertForSequenceClassification(PreTrainedModel):
     """A stack of K copies of one convolutional cell over factorised word embeddings, with a linear head."""
 
+    config: AdaBertConfig
     config_class = AdaBertConfig
     base_model_prefix = "body"
 

@@ -16,7 +16,8 @@ from .architecture import ArchitectureError
 
 # The 12 encoder layers of BERT-base (768 wide, 3072 in the feed-forward part): the yardstick of op costs.
 BERT_ENCODER_WEIGHTS = 12 * (4 * 768 * 768 + 2 * 768 * 3072)
-LOWEST = torch.finfo(torch.float32).min
+COST_SCALE = 1 / 8  # what beta = 1 counts a whole encoder for; see ``cost_vector``
+LOWEST = torch.finfo(torch.bfloat16).min  # a number in float32 too
 
 
 class TokenBatchNorm(nn.BatchNorm1d):
@@ -154,11 +155,11 @@ def check_ops(names: Iterable[str], where: str) -> None:
 
 
 def cost_vector(names: Iterable[str], dim: int) -> Tensor:
-    """SIZE + FLOPs of each op, each as a share of BERT-base's whole encoder; equation (5).
+    """SIZE + FLOPs of each op, as shares of BERT-base's whole encoder times ``COST_SCALE``; equation (5).
 
-    The paper gives no normalisation. In these units a cell of nine convolutions of 5 taps (D = 128), three
-    times stacked, has L_E = 0.0065, so that beta = 4 weighs it as 0.026 of loss: enough to decide between
-    ops of like use, not enough to empty the cell.
+    The paper gives no normalisation, and it is what gives beta its meaning. In these units a cell of nine
+    convolutions of 5 taps (D = 128), three times stacked, has L_E = 0.0008, so that beta = 4 weighs it as
+    0.0033 of loss: enough to decide between ops or depths of like use, not enough to empty the cell.
 
     Args:
         names: ops, in the order of the search space.
@@ -166,7 +167,7 @@ def cost_vector(names: Iterable[str], dim: int) -> Tensor:
 
     Returns:
         Tensor (O,), 0 for an op that neither stores nor computes anything; with D = 128 a
-        convolution of 7 taps costs 0.0027.
+        convolution of 7 taps costs 0.00034.
     """
     weights = [OPS[name].size(dim) + OPS[name].flops(dim) for name in names]
-    return torch.tensor(weights, dtype=torch.float32) / BERT_ENCODER_WEIGHTS
+    return torch.tensor(weights, dtype=torch.float32) * (COST_SCALE / BERT_ENCODER_WEIGHTS)

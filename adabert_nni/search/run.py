@@ -16,12 +16,14 @@ from nni.nas.evaluator.pytorch import Lightning, Trainer
 from safetensors.torch import save_file
 from torch import Tensor
 
+from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.config import SearchConfig, SpaceConfig
 from adabert_nni.data.encoding import Encoded
 from adabert_nni.files import write_json
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.search.evaluator import SearchData, SearchModule
 from adabert_nni.search.experiment import InProcessExperiment
+from adabert_nni.search.resume import Resume
 from adabert_nni.search.space import AdaBertSpace
 from adabert_nni.search.strategy import FREE_OPS, AdaBertStrategy
 from adabert_nni.training import progress
@@ -61,6 +63,7 @@ def run_search(
     seed: int,
     folder: Path,
     on_epoch: EpochReport | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Architecture:
     """Search and write what was found into ``folder``.
 
@@ -72,7 +75,9 @@ def run_search(
         selection: rows that only measure.
         seed: seeds everything random.
         folder: existing folder for the artefacts.
-        on_epoch: called with (epoch, metrics) after each epoch.
+        on_epoch: called with (epoch, metrics) after each epoch, also, at once, for those that were
+            done before a kill: NNI counts what a process reports, so its curve would lack them.
+        checkpoint: where the search keeps its state, and goes on from after a kill.
 
     Returns:
         The architecture of the most probable choices.
@@ -82,10 +87,16 @@ def run_search(
     supernet.body.embeddings.start_from(task.words, task.positions)
     data = SearchData(train, selection, settings.search_batch, seed)
     steps = len(data.train_dataloader())
-    history: list[dict[str, float]] = []
+    resume = Resume(checkpoint)
+    history, (first, _) = resume.history, resume.start
     losses = [0.0]
-    total = settings.search_epochs * steps
-    ticks = progress(range(total), total, "search", lambda: f"loss {losses[-1]:.4f}")
+    total, done = settings.search_epochs * steps, first * steps + resume.start[1]
+    ticks = progress(
+        range(done, total), total, "search", lambda: f"loss {losses[-1]:.4f}", first=done
+    )
+    if on_epoch is not None:
+        for epoch in history:
+            on_epoch(int(epoch["epoch"]) - 1, {k: v for k, v in epoch.items() if k != "epoch"})
 
     def after_epoch(epoch: int, metrics: dict[str, float]) -> None:
         history.append({"epoch": epoch + 1, **metrics})
@@ -115,6 +126,7 @@ def run_search(
         alpha_warmup=settings.alpha_warmup,
         clip_norm=settings.clip_norm,
         seed=seed,
+        start=resume.start,
         on_epoch=after_epoch,
         on_step=after_step,
     )
@@ -132,9 +144,8 @@ def run_search(
         steps,
         settings.alpha_warmup + 1,
     )
-    experiment = InProcessExperiment(
-        supernet, _evaluator(module, data, settings.search_epochs), strategy
-    )
+    evaluator = _evaluator(module, data, settings.search_epochs - first, resume)
+    experiment = InProcessExperiment(supernet, evaluator, strategy)
     experiment.start()
     ticks.close()
     sample = experiment.export_top_models(formatter="dict")[0]
@@ -168,9 +179,10 @@ def build_space(space: SpaceConfig, task: TaskShape) -> AdaBertSpace:
         )
 
 
-def _evaluator(module: SearchModule, data: SearchData, epochs: int) -> Lightning:
+def _evaluator(module: SearchModule, data: SearchData, epochs: int, resume: Resume) -> Lightning:
     trainer = Trainer(
         max_epochs=epochs,
+        callbacks=[resume],
         accelerator="auto",
         devices=1,
         logger=False,

@@ -59,38 +59,48 @@ class AdaBertModule(BaseOneShotLightningModule):
         """Logits of every distribution by label, edges first."""
         return self.settings.alphas
 
+    @property
+    def epoch(self) -> int:
+        """The epoch of the search, from 0; a trainer that goes on after a kill counts from there."""
+        return self.settings.start[0] + self.trainer.current_epoch
+
     def on_train_epoch_start(self) -> None:
         """Seed every source of randomness from (seed, epoch), so that an epoch can be run again."""
-        epoch = self.trainer.current_epoch
+        epoch, (first, done) = self.epoch, self.settings.start
         seed = self.settings.seed * 100_003 + epoch
         torch.manual_seed(seed)
         self.settings.sampler.generator.manual_seed(seed)
-        self.trainer.train_dataloader.batch_sampler.set_epoch(epoch)
-        for alpha in self.alphas().values():  # a P_alpha at rest needs no graph: drawn ops run alone
+        self.trainer.train_dataloader.batch_sampler.set_epoch(
+            epoch, skip=done if epoch == first else 0
+        )
+        # A P_alpha at rest needs no graph, so that the drawn ops run alone.
+        for alpha in self.alphas().values():
             alpha.requires_grad_(self.moves())
         self.sums, self.steps = {}, 0
 
     def moves(self) -> bool:
         """Whether this epoch trains P_alpha; in the warm-up only the weights move."""
-        return self.trainer.current_epoch >= self.settings.alpha_warmup
+        return self.epoch >= self.settings.alpha_warmup
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         """Draw once, compute equation (1), step the weights and, after the warm-up, P_alpha.
 
         Args:
-            batch: input_ids, attention_mask (B, L), labels (B,) and teacher (B, J, C).
+            batch: input_ids, attention_mask (B, L), labels (B,) and teacher (B, J, C); empty if its
+                step was done before a kill.
             batch_idx: the step's number in its epoch, from 0.
 
         Returns:
-            The loss, a scalar without a graph.
+            The loss, a scalar without a graph; None for an empty batch.
 
         Raises:
             AdaBertError: if the loss is not finite.
         """
+        if not batch:
+            return None
         settings = self.settings
-        steps = self.trainer.num_training_batches
-        done = self.trainer.current_epoch * steps + batch_idx
-        last = max(self.trainer.max_epochs * steps - 1, 1)
+        done = self.epoch * self.trainer.num_training_batches + batch_idx
+        last = max(self.training_module.total_steps - 1, 1)
         settings.sampler.tau = anneal(settings.tau_start, settings.tau_end, done / last)
         terms = self.loss_terms(batch)
         loss = total_loss(
@@ -98,7 +108,7 @@ class AdaBertModule(BaseOneShotLightningModule):
         )
         if not math.isfinite(loss.item()):
             raise AdaBertError(
-                f"search, epoch {self.trainer.current_epoch}, step {batch_idx}: the loss is {loss.item()}; "
+                f"search, epoch {self.epoch}, step {batch_idx}: the loss is {loss.item()}; "
                 "it must be finite; lower weight_lr or clip_norm"
             )
         weights, arch = self.optimizers()
@@ -149,7 +159,7 @@ class AdaBertModule(BaseOneShotLightningModule):
     def on_train_epoch_end(self) -> None:
         """Tell the caller this epoch's numbers; Lightning has validated before."""
         if self.settings.on_epoch is not None:
-            self.settings.on_epoch(self.trainer.current_epoch, self.epoch_metrics())
+            self.settings.on_epoch(self.epoch, self.epoch_metrics())
 
     def epoch_metrics(self) -> dict[str, float]:
         """Numbers of the epoch: selection accuracy, mean losses, and where P_alpha stands."""
@@ -205,6 +215,7 @@ class AdaBertStrategy(OneShotStrategy):
         alpha_warmup: int = 0,
         clip_norm: float = 5.0,
         seed: int = 0,
+        start: tuple[int, int] = (0, 0),
         on_epoch: Callable[[int, dict[str, float]], None] | None = None,
         on_step: Callable[[float], None] | None = None,
     ) -> None:
@@ -221,6 +232,7 @@ class AdaBertStrategy(OneShotStrategy):
             alpha_warmup: epochs at the start in which only the weights move, >= 0.
             clip_norm: largest norm of the weights' gradient, > 0.
             seed: seeds sampling and dropout, with the epoch.
+            start: epochs, and steps of the next one, that were done before a kill.
             on_epoch: called with (epoch, metrics) after each epoch.
             on_step: called with the loss after each step.
 
@@ -239,7 +251,7 @@ class AdaBertStrategy(OneShotStrategy):
             alpha_weight_decay,
             alpha_warmup,
         )
-        self.clip_norm, self.seed = clip_norm, seed
+        self.clip_norm, self.seed, self.start = clip_norm, seed, start
         self.on_epoch, self.on_step = on_epoch, on_step
         self.sampler = GumbelSampler(tau_start)
         self.alphas: dict[str, nn.Parameter] = {}

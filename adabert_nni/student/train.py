@@ -6,11 +6,14 @@ here; its knowledge comes with the batches. Shapes: B batch, K layers, C classes
 
 import copy
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
+from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.config import StudentConfig
 from adabert_nni.data.encoding import Batch, Encoded, loader
 from adabert_nni.losses import knowledge_loss, task_loss, total_loss
@@ -37,17 +40,21 @@ def train_student(
     gamma: float,
     temperature: float,
     seed: int,
+    checkpoint: Checkpoint | None = None,
 ) -> list[dict[str, float]]:
     """Train in place with AdamW and a cosine schedule; keep the epoch that is best on ``selection``.
+
+    What is measured and kept is the running mean of the weights over the steps (``student_average``).
 
     Args:
         model: a student with a probe on every layer.
         train: rows joined with the probe table.
         selection: rows of the training split that were set apart.
-        settings: epochs, batch size and learning rates.
+        settings: epochs, batch size, learning rates and the decay of the running mean.
         gamma: weight of knowledge against task, [0, 1].
         temperature: T of equation (3).
         seed: seeds the order of the rows and dropout.
+        checkpoint: where the training keeps its state, and goes on from after a kill.
 
     Returns:
         ``epoch`` and ``selection_accuracy`` in [0, 1] before the first epoch (0) and after each, then with the
@@ -60,15 +67,25 @@ def train_student(
         knowledge = knowledge_loss(logits, batch["teacher"], batch["labels"], temperature)
         return total_loss(task, knowledge, task.new_zeros(()), gamma, beta=0.0)
 
-    best: dict[str, Tensor] = copy.deepcopy(model.state_dict())
-    history: list[dict[str, float]] = [{"epoch": 0, **_selection(model, selection)}]
+    memory: dict[str, Any] = {
+        "best": copy.deepcopy(model.state_dict()),
+        "history": [{"epoch": 0, **_selection(model, selection)}],
+        "mean": copy.deepcopy(model.state_dict()),
+        "steps": 0,
+    }
+    averaged = copy.deepcopy(model)
+
+    def after_step(*_: object) -> None:
+        memory["steps"] += 1
+        average(memory["mean"], model.state_dict(), settings.student_average, memory["steps"])
 
     def after_epoch(epoch: int, numbers: dict[str, float]) -> None:
-        nonlocal best
-        history.append({"epoch": epoch + 1, **numbers, **_selection(model, selection)})
+        history = memory["history"]
+        averaged.load_state_dict(memory["mean"])
+        history.append({"epoch": epoch + 1, **numbers, **_selection(averaged, selection)})
         logger.info("student: epoch %d/%d: %s", epoch + 1, settings.student_epochs, history[-1])
         if history[-1]["selection_accuracy"] >= max(h["selection_accuracy"] for h in history):
-            best = copy.deepcopy(model.state_dict())
+            memory["best"] = copy.deepcopy(averaged.state_dict())
 
     optimizer = torch.optim.AdamW(
         model.parameters(),
@@ -76,6 +93,7 @@ def train_student(
         weight_decay=settings.student_weight_decay,
         fused=True,  # the same formula; the embedding table makes the plain loop slow on a CPU
     )
+    optimizer.register_step_post_hook(after_step)
     batches = loader(train, settings.student_batch, shuffle=True, seed=seed)
     steps = settings.student_epochs * len(batches)
     fit(
@@ -90,9 +108,27 @@ def train_student(
         clip_norm=5.0,
         after_epoch=after_epoch,
         label="student",
+        checkpoint=checkpoint,
+        memory=memory,
     )
-    model.load_state_dict(best)
+    model.load_state_dict(memory["best"])
+    history: list[dict[str, float]] = memory["history"]
     return history
+
+
+def average(
+    mean: dict[str, Tensor], weights: Mapping[str, Tensor], decay: float, step: int
+) -> None:
+    """Move a running mean of weights towards those after ``step`` (from 1), in place.
+
+    The decay is min(``decay``, step / (step + 9)), so that a short training forgets its start too;
+    what is not a float (a count of batches) is copied.
+    """
+    kept = min(decay, step / (step + 9))
+    floats = [name for name, value in weights.items() if value.is_floating_point()]
+    torch._foreach_lerp_([mean[n] for n in floats], [weights[n] for n in floats], 1 - kept)
+    for name in weights.keys() - floats:
+        mean[name].copy_(weights[name])
 
 
 def _selection(model: AdaBertForSequenceClassification, rows: Encoded) -> dict[str, float]:

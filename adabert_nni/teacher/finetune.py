@@ -21,6 +21,7 @@ from transformers import (
     get_linear_schedule_with_warmup,
 )
 
+from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.data.encoding import Batch, Encoded, encode, loader
 from adabert_nni.data.loading import Splits
 from adabert_nni.data.tasks import Task
@@ -54,6 +55,7 @@ def finetune_teacher(
     max_length: int,
     seed: int,
     folder: Path,
+    checkpoint: Checkpoint | None = None,
 ) -> dict[str, Any]:
     """Fine-tune a teacher, or take one as it is, and write model, tokenizer and ``metrics.json``.
 
@@ -67,6 +69,7 @@ def finetune_teacher(
         max_length: most tokens per row.
         seed: of the head, the order of rows and dropout.
         folder: an existing folder to write into.
+        checkpoint: where the training keeps its state, and goes on from after a kill.
 
     Returns:
         What ``metrics.json`` says: scores on selection and validation, the chosen epoch (from 1; 0
@@ -76,10 +79,10 @@ def finetune_teacher(
         AdaBertError: if the teacher cannot be found, does not fit the task, or diverges.
     """
     start = time.monotonic()
-    task, checkpoint = splits.task, locate_teacher(source)
-    tokenizer = load_tokenizer(checkpoint)
+    task, base = splits.task, locate_teacher(source)
+    tokenizer = load_tokenizer(base)
     torch.manual_seed(seed)  # the head's first weights
-    model = load_classifier(checkpoint, task, fresh_head=epochs > 0)
+    model = load_classifier(base, task, fresh_head=epochs > 0)
     model.to("cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[arg-type]
     selection = encode(splits.selection, tokenizer, max_length)
     keep_best = _KeepBest(model, selection, task)
@@ -100,13 +103,15 @@ def finetune_teacher(
             clip_norm=CLIP_NORM,
             after_epoch=keep_best,
             label="teacher",
+            checkpoint=checkpoint,
+            memory=keep_best.memory,
         )
         keep_best.restore()
     validation = encode(splits.validation, tokenizer, max_length)
     metrics = {
         "task": task.name,
         "teacher": source,
-        "base_weights_sha256": weight_hashes(checkpoint),
+        "base_weights_sha256": weight_hashes(base),
         "settings": {
             "epochs": epochs,
             "lr": lr,
@@ -117,12 +122,12 @@ def finetune_teacher(
         },
         "selection": evaluate(model, selection, task, "teacher on selection"),
         "validation": evaluate(model, validation, task, "teacher on validation"),
-        "epoch": keep_best.best_epoch,
-        "history": keep_best.history,
+        "epoch": keep_best.memory["epoch"],
+        "history": keep_best.memory["history"],
         "rows": {"train": len(splits.train.labels), "selection": len(selection)},
         "params": sum(weight.numel() for weight in model.parameters()),
         "layers": model.config.num_hidden_layers,
-        "seconds": round(time.monotonic() - start, 1),
+        "seconds": round(time.monotonic() - start + (checkpoint.spent if checkpoint else 0), 1),
     }
     model.cpu().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -183,21 +188,20 @@ class _KeepBest:
 
     def __init__(self, model: nn.Module, selection: Encoded, task: Task) -> None:
         self._model, self._selection, self._task = model, selection, task
-        self._weights: dict[str, Tensor] = {}
-        self.best_epoch = 0  # counted from 1
-        self.history: list[dict[str, float]] = []
+        # The best weights, their epoch from 1 (0 if none was run), and the scores of all epochs.
+        self.memory: dict[str, Any] = {"weights": {}, "epoch": 0, "history": []}
 
     def __call__(self, epoch: int, measured: dict[str, float]) -> None:
         scores = evaluate(self._model, self._selection, self._task, "teacher on selection")
-        key = f"selection_{self._task.metrics[0]}"
+        key, history = f"selection_{self._task.metrics[0]}", self.memory["history"]
         entry = {"epoch": epoch + 1, "train_loss": measured["loss"]}
         entry |= {f"selection_{name}": value for name, value in scores.items()}
-        if all(entry[key] > earlier[key] for earlier in self.history):
-            self.best_epoch = epoch + 1
-            self._weights = copy.deepcopy(self._model.state_dict())
-        self.history.append(entry | {"seconds": round(measured["seconds"], 1)})
-        logger.info("teacher epoch %d: %s", epoch + 1, self.history[-1])
+        if all(entry[key] > earlier[key] for earlier in history):
+            weights = copy.deepcopy(self._model.state_dict())
+            self.memory |= {"weights": weights, "epoch": epoch + 1}
+        history.append(entry | {"seconds": round(measured["seconds"], 1)})
+        logger.info("teacher epoch %d: %s", epoch + 1, history[-1])
 
     def restore(self) -> None:
         """Put the weights of the best epoch back."""
-        self._model.load_state_dict(self._weights)
+        self._model.load_state_dict(self.memory["weights"])

@@ -1,6 +1,6 @@
 """Probes: what each layer of the frozen teacher believes about every training row (paper, 2.3).
 
-A softmax classifier per layer is trained on hidden states from one pass over the rows; its
+A softmax classifier per layer is trained on the teacher's hidden states (`hidden`); its
 probabilities become a table by row id, so that no search or student ever runs the teacher. It must
 not know how a teacher is trained. Shapes: R rows, B batch, L tokens, H hidden width, J teacher
 layers, F = 2 H features per layer, C classes, S penalties tried.
@@ -8,23 +8,23 @@ layers, F = 2 H features per layer, C classes, S penalties tried.
 
 import logging
 import math
-import shutil
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
-from adabert_nni.data.encoding import Encoded, loader
+from adabert_nni.checkpoint import Checkpoint, Stateful, restore, state_of
+from adabert_nni.data.encoding import Encoded
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import write_json
+from adabert_nni.teacher.hidden import hidden_states
 from adabert_nni.teacher.source import LOCAL
-from adabert_nni.training import model_inputs, progress, row_positions, to_device
+from adabert_nni.training import progress
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,6 @@ PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # L2, on standardised features; one i
 CHUNK = 1024  # rows per step of the probes
 LEAST_STEPS = 300  # small data sets are gone through more often
 LEARNING_RATE = 0.5  # over the root of F: a step moves logits as far however many features
-MEMORY_BYTES = 2 << 30  # hidden states beyond this are kept in a file meanwhile
 
 
 def build_probes(
@@ -46,6 +45,7 @@ def build_probes(
     seed: int,
     folder: Path,
     epochs: int = 10,
+    checkpoint: Checkpoint | None = None,
 ) -> dict[str, Any]:
     """Train a probe per layer and write the table of the training rows, and how good it is.
 
@@ -63,6 +63,7 @@ def build_probes(
         seed: of the order of the rows.
         folder: an existing folder to write into.
         epochs: passes of the probes over the hidden states, > 0; at least 300 steps.
+        checkpoint: where the teacher's passes and the training of the probes keep their state.
 
     Returns:
         What ``probes.json`` says: per layer the penalty and the accuracy on selection and train,
@@ -84,21 +85,30 @@ def build_probes(
     generator = torch.Generator().manual_seed(seed)
     # Rows are cached in shuffled order: any run of them is a random batch, on a disk too.
     place = torch.randperm(len(train), generator=generator)
+    kept = {name: checkpoint and checkpoint.part(name) for name in ("train", "selection")}
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        seen, teacher_train = hidden_states(model, train, place, Path(scratch), "train")
+        seen, teacher_train = hidden_states(
+            model, train, place, Path(scratch), "train", kept["train"]
+        )
         unseen, teacher_selection = hidden_states(
-            model, selection, torch.arange(len(selection)), Path(scratch), "selection"
+            model,
+            selection,
+            torch.arange(len(selection)),
+            Path(scratch),
+            "selection",
+            kept["selection"],
         )
         inverse = place.argsort()
         probes = Probes(seen, train.labels[inverse], labels, len(PENALTIES))
         tried = torch.tensor(PENALTIES)[:, None].expand(-1, seen.shape[1])
-        probes.fit(tried, epochs=epochs, generator=generator)
+        probes.fit(tried, epochs=epochs, generator=generator, checkpoint=checkpoint)
         costs, right = _measure(probes.predict(unseen), selection.labels)
         best = costs.argmin(dim=0)  # (J,)
         layers = torch.arange(seen.shape[1])
         table = probes.predict(seen)[best, :, layers].transpose(0, 1)[place]  # (R, J, C)
         cache_bytes = seen.numel() * seen.element_size()
     truth = train.labels
+    spent = max(part.spent if part else 0.0 for part in (*kept.values(), checkpoint))
     report = {
         "layers": table.shape[1],
         "rows": len(train),
@@ -109,7 +119,7 @@ def build_probes(
         "teacher_selection_accuracy": _accuracy(teacher_selection, selection.labels),
         "teacher_train_accuracy": _accuracy(teacher_train, truth),
         "hidden_state_bytes": cache_bytes,
-        "seconds": round(time.monotonic() - start, 1),
+        "seconds": round(time.monotonic() - start + spent, 1),
     }
     tensors = {"ids": train.ids, "probs": table, "teacher": teacher_train.softmax(dim=-1)}
     save_file({name: t.contiguous() for name, t in tensors.items()}, folder / TABLE)
@@ -121,58 +131,6 @@ def build_probes(
 def load_probes(folder: Path) -> dict[str, Tensor]:
     """The table: ids (R,), probs (R, J, C) per layer, teacher (R, C) of the teacher's own head."""
     return load_file(folder / TABLE)
-
-
-def hidden_states(
-    model: nn.Module, rows: Encoded, place: Tensor, scratch: Path, name: str
-) -> tuple[Tensor, Tensor]:
-    """One pass of the teacher over the rows.
-
-    Args:
-        model: the frozen teacher in eval mode.
-        rows: R rows.
-        place: (R,) where each row's features go.
-        scratch: folder for the features if they are too large for the memory.
-        name: of the split, for progress lines and the file.
-
-    Returns:
-        Features (R, J, F) float16, placed; the teacher's logits (R, C) float32 in row order.
-    """
-    device = next(model.parameters()).device
-    features = logits = torch.empty(0)
-    batches = loader(rows, 64, shuffle=False, seed=0)
-    with torch.no_grad():
-        for batch in progress(batches, len(batches), f"teacher pass over {name}"):
-            batch = to_device(batch, device)
-            output = model(**model_inputs(batch), output_hidden_states=True)
-            found = layer_features(output.hidden_states[1:], batch["attention_mask"])
-            at = row_positions(rows, batch["ids"].cpu())
-            if not len(features):
-                features = _cache((len(rows), *found.shape[1:]), scratch / name)
-                logits = torch.empty(len(rows), output.logits.shape[1])
-            features[place[at]] = found.cpu()
-            logits[at] = output.logits.float().cpu()
-    return features, logits
-
-
-def layer_features(layers: Sequence[Tensor], mask: Tensor) -> Tensor:
-    """What a probe sees of each layer: the [CLS] position beside the mean over real tokens.
-
-    On SST-2 the mean alone is as good and [CLS] alone up to 8 points worse in the lower layers;
-    both are kept for pairs of texts, where [CLS] is what the teacher's own head reads.
-
-    Args:
-        layers: J tensors (B, L, H).
-        mask: (B, L), 1 for real tokens.
-
-    Returns:
-        Float16 features, (B, J, 2 H).
-    """
-    stack = torch.stack(list(layers), dim=1).float()  # (B, J, L, H)
-    weight = mask[:, None, :, None].float()
-    mean = (stack * weight).sum(dim=2) / weight.sum(dim=2)
-    both = torch.cat([stack[:, :, 0], mean], dim=-1)
-    return both.clamp(-65504, 65504).half()  # the largest float16
 
 
 class Probes:
@@ -199,13 +157,21 @@ class Probes:
         self._weight = torch.zeros(tries, layers, width, classes, requires_grad=True)
         self._bias = torch.zeros(tries, 1, layers, classes, requires_grad=True)
 
-    def fit(self, penalties: Tensor, *, epochs: int, generator: torch.Generator) -> None:
+    def fit(
+        self,
+        penalties: Tensor,
+        *,
+        epochs: int,
+        generator: torch.Generator,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
         """Minimise each probe's cross-entropy + penalty / 2 * ||weight||^2 by Adam.
 
         Args:
             penalties: (S, J), >= 0.
             epochs: passes over the rows.
             generator: of the order of the chunks.
+            checkpoint: where the training keeps its state, and goes on from after a kill.
         """
         chunks = math.ceil(len(self._features) / CHUNK)
         steps = max(LEAST_STEPS, epochs * chunks)
@@ -214,7 +180,14 @@ class Probes:
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
         passes = math.ceil(steps / chunks)
         order = torch.cat([torch.randperm(chunks, generator=generator) for _ in range(passes)])
-        for chunk in progress(order[:steps].tolist(), steps, "probes"):
+        parts: dict[str, Stateful] = {"optimizer": optimizer, "schedule": schedule}
+        done = 0
+        if checkpoint and (saved := checkpoint.load()):
+            restore(parts, saved)
+            self._weight.data, self._bias.data = saved["weight"], saved["bias"]
+            done = saved["step"]
+        left = order[done:steps].tolist()
+        for step, chunk in enumerate(progress(left, steps, "probes", first=done), start=done + 1):
             rows = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
             log_probs = self._log_probs(self._features[rows])  # (S, B, J, C)
             costs = _cross_entropy(log_probs, self._labels[rows])  # (S, J)
@@ -225,6 +198,9 @@ class Probes:
             loss.backward()
             optimizer.step()
             schedule.step()
+            if checkpoint and checkpoint.due():
+                weights = {"weight": self._weight, "bias": self._bias}
+                checkpoint.save({"step": step, **weights, **state_of(parts)})
 
     @torch.no_grad()
     def predict(self, features: Tensor) -> Tensor:
@@ -255,19 +231,3 @@ def _accuracy(logits: Tensor, labels: Tensor) -> float:
 
 def _rounded(values: Tensor) -> list[float]:
     return [round(value, 4) for value in values.tolist()]
-
-
-def _cache(shape: tuple[int, ...], path: Path) -> Tensor:
-    """Room for float16 features: memory, or a mapped file if it is more than ``MEMORY_BYTES``."""
-    size = 2 * math.prod(shape)
-    logger.info("hidden states %s take %.0f MB", shape, size / 1e6)
-    if size <= MEMORY_BYTES:
-        return torch.empty(shape, dtype=torch.float16)
-    free = shutil.disk_usage(path.parent).free  # writing to a mapped file on a full disk is fatal
-    if free < size:
-        raise AdaBertError(
-            f"hidden states: {size / 1e9:.1f} GB are needed for a while in {path.parent}, "
-            f"{free / 1e9:.1f} GB are free; make room or set --cache to a larger disk"
-        )
-    flat = torch.from_file(str(path), shared=True, size=math.prod(shape), dtype=torch.float16)
-    return flat.view(shape)

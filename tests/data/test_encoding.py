@@ -131,6 +131,19 @@ def test_a_batch_has_the_promised_shapes_and_types(tiny_tokenizer):
     assert all(batch[name].dtype == torch.int64 for name in batch if name != "teacher")
 
 
+def test_skipped_batches_come_empty_and_the_others_as_ever(reviews):
+    batches = loader(reviews, 8, shuffle=True, seed=1)
+    batches.batch_sampler.set_epoch(2)
+    whole = [batch["ids"].tolist() for batch in batches]
+    late = iter(batches)
+    batches.batch_sampler.set_epoch(2, skip=3)  # also after the iterator was asked for
+    seen = list(late)
+    assert seen[:3] == [{}, {}, {}]
+    assert [batch["ids"].tolist() for batch in seen[3:]] == whole[3:]
+    batches.batch_sampler.set_epoch(2)  # skips none again
+    assert [batch["ids"].tolist() for batch in batches] == whole
+
+
 def test_teacher_rows_stay_with_their_ids_through_the_shuffle(reviews):
     # the table is in another order, holds more rows, and encodes the id in its first value
     table_ids = torch.cat([reviews.ids, torch.tensor([1, 2, 5000])]).flip(0)

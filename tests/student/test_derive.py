@@ -191,6 +191,20 @@ def test_a_truncated_factorisation_loses_the_dropped_singular_values_and_no_more
     torch.testing.assert_close((words - short @ back).square().sum(), dropped, rtol=1e-3, atol=1e-3)
 
 
+def test_a_direction_goes_to_the_word_that_the_task_uses_not_to_the_longest():
+    words, positions = torch.tensor([[3.0, 0.0], [0.0, 1.0]]), torch.zeros(0, 2)
+    # Energy of the axes: 9 x 0.1 = 0.9 of a word never seen, 1 x 20.1 of the one seen 20 times.
+    used = factorise(words, positions, 1, counts=torch.tensor([0, 20]))[0]
+    assert used.flatten().tolist() == pytest.approx([0.0, 2**0.5], abs=1e-6)
+    assert factorise(words, positions, 1)[0].flatten().tolist() == pytest.approx([2**0.5, 0.0])
+
+
+def test_equal_counts_weigh_nothing():
+    alike = factorise(*tables(), 3, counts=torch.full((50,), 7))
+    for counted, plain in zip(alike, factorise(*tables(), 3), strict=True):
+        torch.testing.assert_close(counted, plain, rtol=1e-3, atol=1e-3)
+
+
 def test_more_channels_than_the_teacher_has_are_filled_with_zeros():
     wide, full = factorise(*tables(), 10), factorise(*tables(), 6)
     for padded, table in zip(wide, full, strict=True):

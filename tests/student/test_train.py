@@ -9,6 +9,7 @@ import sys
 import pytest
 import torch
 
+from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.config import StudentConfig
 from adabert_nni.data.encoding import Encoded
 from adabert_nni.files import read_json
@@ -52,11 +53,18 @@ def rows(count, seed):
     return Encoded(words, None, labels, torch.arange(count), pad_id=0, teacher=teacher)
 
 
-def train(model, *, seed=0, epochs=2, gamma=0.8, selection=None):
+def train(model, *, seed=0, epochs=2, gamma=0.8, selection=None, kept=None):
     settings = StudentConfig(student_epochs=epochs, student_lr=1e-2, student_batch=8)
     chosen_on = rows(20, seed=9) if selection is None else selection
     return train_student(
-        model, rows(40, seed=1), chosen_on, settings, gamma=gamma, temperature=1.0, seed=seed
+        model,
+        rows(40, seed=1),
+        chosen_on,
+        settings,
+        gamma=gamma,
+        temperature=1.0,
+        seed=seed,
+        checkpoint=kept,
     )
 
 
@@ -68,6 +76,40 @@ def test_the_same_seed_gives_the_same_weights_bit_by_bit_and_another_seed_others
     theirs = again.state_dict()
     assert all(torch.equal(value, theirs[name]) for name, value in first.state_dict().items())
     assert not torch.equal(first.body.embeddings.words.weight, other.body.embeddings.words.weight)
+
+
+def test_the_running_mean_has_the_weights_of_its_steps():
+    mean = {"w": torch.tensor([0.0]), "batches": torch.tensor(0)}
+    # decay 0.5 caps step / (step + 9) from step 9 on; before that 1/10 and 2/11 of the mean stay
+    training.average(mean, {"w": torch.tensor([1.0]), "batches": torch.tensor(1)}, 0.5, 1)
+    assert mean["w"].item() == pytest.approx(0.9)
+    training.average(mean, {"w": torch.tensor([2.0]), "batches": torch.tensor(2)}, 0.5, 2)
+    assert mean["w"].item() == pytest.approx(0.9 * 2 / 11 + 2.0 * 9 / 11)
+    assert mean["batches"].item() == 2
+    training.average(mean, {"w": torch.tensor([4.0]), "batches": torch.tensor(3)}, 0.5, 99)
+    assert mean["w"].item() == pytest.approx((0.9 * 2 / 11 + 2.0 * 9 / 11) / 2 + 2.0)
+
+
+def test_decay_zero_is_the_last_step():
+    mean = {"w": torch.tensor([0.3])}
+    training.average(mean, {"w": torch.tensor([0.1])}, 0.0, 7)
+    assert mean["w"].item() == torch.tensor(0.1).item()
+
+
+@pytest.mark.parametrize("steps", [2, 8])  # of 5 in each of 2 epochs
+def test_a_killed_training_goes_on_to_the_same_student(tmp_path, kill_after, steps):
+    left_alone, again = student(layer_probes=True), student(layer_probes=True)
+    expected = train(left_alone)
+    kill_after(steps)
+    with pytest.raises(RuntimeError, match="killed"):
+        train(student(layer_probes=True), kept=Checkpoint(tmp_path, {}))
+    saves = kill_after(0)
+    history = train(again, kept=Checkpoint(tmp_path, {}))
+    assert len(saves) == 10 - steps
+    theirs = again.state_dict()
+    assert all(torch.equal(value, theirs[n]) for n, value in left_alone.state_dict().items())
+    for found, wanted in zip(history, expected, strict=True):
+        assert {**found, "seconds": 0} == {**wanted, "seconds": 0}
 
 
 @pytest.mark.parametrize(

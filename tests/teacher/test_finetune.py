@@ -18,6 +18,7 @@ from transformers import (
     pipeline,
 )
 
+from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.data.encoding import encode
 from adabert_nni.data.loading import Rows, Splits
 from adabert_nni.data.tasks import TASKS
@@ -78,6 +79,14 @@ def teacher(base, splits, tmp_path_factory) -> tuple[Path, dict]:
     return folder, finetune_teacher(str(base), splits, epochs=4, folder=folder, **SETTINGS)
 
 
+def tune(base: Path, splits: Splits, folder: Path, kept: Path) -> dict:
+    folder.mkdir()
+    checkpoint = Checkpoint(kept, {})
+    return finetune_teacher(
+        str(base), splits, epochs=4, folder=folder, checkpoint=checkpoint, **SETTINGS
+    )
+
+
 def test_it_learns_a_task_that_one_word_decides(teacher):
     assert teacher[1]["validation"]["accuracy"] > 0.95
 
@@ -131,6 +140,23 @@ def test_the_same_seed_gives_the_same_teacher_and_another_seed_another(base, spl
     first, again, other = ((tmp_path / n / "model.safetensors").read_bytes() for n in "abc")
     assert first == again
     assert first != other
+
+
+def test_killed_fine_tuning_goes_on_to_the_same_teacher(
+    teacher, base, splits, tmp_path, kill_after
+):
+    kill_after(18)  # in the second of four epochs of 10 steps
+    with pytest.raises(RuntimeError, match="killed"):
+        tune(base, splits, tmp_path / "killed", tmp_path / "kept")
+    saves = kill_after(0)
+    metrics = tune(base, splits, tmp_path / "again", tmp_path / "kept")
+    assert len(saves) == 40 - 18
+    folder, expected = teacher
+    weights = [(f / "model.safetensors").read_bytes() for f in (folder, tmp_path / "again")]
+    assert weights[0] == weights[1]
+    for found, wanted in zip(metrics["history"], expected["history"], strict=True):
+        assert {**found, "seconds": 0} == {**wanted, "seconds": 0}
+    assert metrics["epoch"] == expected["epoch"]
 
 
 def test_zero_epochs_take_a_fine_tuned_folder_as_it_is(teacher, splits, tmp_path):

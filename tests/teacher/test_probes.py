@@ -11,10 +11,12 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 from transformers import BertConfig, BertForSequenceClassification
 
+from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.data.encoding import Encoded
 from adabert_nni.errors import AdaBertError
-from adabert_nni.teacher import probes
-from adabert_nni.teacher.probes import Probes, build_probes, hidden_states, layer_features
+from adabert_nni.teacher import hidden, probes
+from adabert_nni.teacher.hidden import hidden_states, layer_features
+from adabert_nni.teacher.probes import Probes, build_probes
 from adabert_nni.teacher.probes import load_probes as load
 from adabert_nni.training import predict
 
@@ -46,10 +48,13 @@ def teacher(tmp_path_factory) -> Path:
     return folder
 
 
-def build(teacher: Path, folder: Path, labels: int = 2, seed: int = 0) -> dict:
+def build(
+    teacher: Path, folder: Path, labels: int = 2, seed: int = 0, kept: Checkpoint | None = None
+) -> dict:
     folder.mkdir(exist_ok=True)
     train, selection = make_rows(200, 1), make_rows(80, 2)
-    return build_probes(teacher, train, selection, labels=labels, seed=seed, folder=folder)
+    settings = {"labels": labels, "seed": seed, "folder": folder, "checkpoint": kept}
+    return build_probes(teacher, train, selection, **settings)
 
 
 def fitted(features: Tensor, labels: Tensor, penalties: list[float], classes: int) -> Probes:
@@ -87,15 +92,36 @@ def test_the_report_is_saved_and_nothing_but_the_table_beside_it(teacher, tmp_pa
 
 def test_the_same_seed_gives_the_same_table_in_memory_and_on_disk(teacher, tmp_path, monkeypatch):
     build(teacher, tmp_path / "a")
-    monkeypatch.setattr(probes, "MEMORY_BYTES", 0)
+    monkeypatch.setattr(hidden, "MEMORY_BYTES", 0)
     build(teacher, tmp_path / "b")
     first, again = ((tmp_path / n / "probes.safetensors").read_bytes() for n in "ab")
     assert first == again
     assert {p.name for p in (tmp_path / "b").iterdir()} == {"probes.json", "probes.safetensors"}
 
 
+# The pass over 200 rows has 4 batches of 64, that over 80 has 2, and then come 30 steps.
+@pytest.mark.parametrize("saves", [1, 3, 4, 5, 6, 7, 30])
+def test_killed_probing_goes_on_to_the_same_table(
+    teacher, tmp_path, monkeypatch, kill_after, saves
+):
+    monkeypatch.setattr(probes, "LEAST_STEPS", 30)
+    expected = build(teacher, tmp_path / "a")
+    kill_after(saves)
+    with pytest.raises(RuntimeError, match="killed"):
+        build(teacher, tmp_path / "killed", kept=Checkpoint(tmp_path / "kept", {}))
+    again, batches = kill_after(0), []
+    monkeypatch.setattr(hidden, "to_device", lambda batch, _: batches.append(1) or batch)
+    report = build(teacher, tmp_path / "b", kept=Checkpoint(tmp_path / "kept", {}))
+    assert len(batches) == max(6 - saves, 0)  # no batch went through the teacher twice
+    assert len(again) == 36 - saves
+    tables = [(tmp_path / n / "probes.safetensors").read_bytes() for n in "ab"]
+    assert tables[0] == tables[1]
+    del expected["seconds"], report["seconds"]
+    assert report == expected
+
+
 def test_too_small_a_disk_is_an_error_before_anything_is_written(teacher, tmp_path, monkeypatch):
-    monkeypatch.setattr(probes, "MEMORY_BYTES", 0)
+    monkeypatch.setattr(hidden, "MEMORY_BYTES", 0)
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=10))
     with pytest.raises(AdaBertError, match=r"hidden states: .* GB are needed"):
         build(teacher, tmp_path)

@@ -1,0 +1,214 @@
+"""What unfinished work goes on from after a kill: its last states, safely on the disk.
+
+A state is nested plain data with tensors in it. Tensors are kept as safetensors and the rest as
+JSON, so reading one runs nothing. What a state means is known by the loops that make it.
+"""
+
+import logging
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from adabert_nni.errors import AdaBertError
+from adabert_nni.files import (
+    built_once,
+    check_manifest,
+    new_folder,
+    read_json,
+    remove_partials,
+    same_meta,
+    write_json,
+    write_manifest,
+)
+
+logger = logging.getLogger(__name__)
+
+SECONDS = 60.0  # from one save to the next, or more where saving is slow:
+SHARE = 0.02  # of the time is spent on it at most
+_TENSORS, _TREE = "tensors.safetensors", "tree.json"
+
+
+class Stateful(Protocol):
+    """A module, an optimizer, a schedule of learning rates."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that changes in it."""
+
+    def load_state_dict(self, state_dict: Any, /) -> Any:
+        """Take that back."""
+
+
+class Checkpoint:
+    """The states of one unfinished piece of work, numbered folders in a folder of their own.
+
+    Attributes:
+        spent: seconds that killed processes had worked up to the state that was loaded.
+    """
+
+    def __init__(self, folder: Path, made_from: Mapping[str, Any], *, keep: int | None = 2) -> None:
+        """Look nothing up yet, write nothing yet.
+
+        Args:
+            folder: where the states lie; made by the first ``save``.
+            made_from: plain JSON that decides what comes of the work; states of another are refused.
+            keep: how many of the last states stay, > 1, so that one may be damaged; None keeps all.
+        """
+        self._folder, self._made_from, self._keep = folder, dict(made_from), keep
+        self._begun = time.monotonic()
+        self._next = self._begun + SECONDS
+        self._cost = 0.0  # seconds spent on saving
+        self.spent = 0.0
+
+    def part(self, name: str) -> "Checkpoint":
+        """A checkpoint for the part ``name`` of the work that keeps all its states."""
+        return Checkpoint(self._folder / name, self._made_from, keep=None)
+
+    def due(self) -> bool:
+        """Whether it is time to save: after a minute, or when that has cost under 2 % of the time."""
+        return time.monotonic() >= self._next
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Write a state, which is found whole or not at all, and drop those beyond ``keep``.
+
+        Args:
+            state: dicts, lists and tuples (which come back as lists) of tensors, numbers, text and
+                None; a tensor that occurs twice is written once.
+
+        Raises:
+            AdaBertError: if it cannot be written; the states before it are untouched.
+        """
+        start = time.monotonic()
+        last = int(states[-1].name) if (states := self._states()) else 0
+        path = self._folder / f"{last + 1:06d}"
+        remove_partials(path)
+        with new_folder(path) as half:
+            tensors: dict[str, Tensor] = {}
+            tree = _pack(state, tensors, {})
+            save_file(tensors, half / _TENSORS)
+            write_json(half / _TREE, tree, indent=None)  # thousands of short lists
+            seconds = self.spent + start - self._begun
+            write_manifest(half, {"made_from": self._made_from, "seconds": seconds})
+        for old in self._states()[: -self._keep] if self._keep else ():
+            shutil.rmtree(old, ignore_errors=True)
+        end = time.monotonic()
+        self._cost += end - start
+        with_next = self._cost + end - start  # which will take as long as this one
+        self._next = max(end + SECONDS, self._begun + with_next / SHARE)
+
+    def load(self) -> dict[str, Any] | None:
+        """The last state, its tensors on the CPU; the one before if it is damaged; None without any.
+
+        Returns:
+            What was saved; a warning tells of every state that had to be dropped.
+
+        Raises:
+            AdaBertError: if the state was made from something else.
+        """
+        states = self._states()
+        for path in reversed(states):
+            if (state := self._read(path)) is not None:
+                return state
+        if states:
+            logger.warning("%s: no state is left whole, starting afresh", self._folder)
+        return None
+
+    def load_all(self) -> Iterator[dict[str, Any]]:
+        """All states from the first on, up to a damaged one: that and what follows it is dropped."""
+        states = self._states()
+        for index, path in enumerate(states):
+            if (state := self._read(path)) is None:
+                for late in states[index:]:
+                    shutil.rmtree(late, ignore_errors=True)
+                return
+            yield state
+
+    def _states(self) -> list[Path]:
+        return sorted(self._folder.glob("[0-9]" * 6))
+
+    def _read(self, path: Path) -> dict[str, Any] | None:
+        try:
+            meta = check_manifest(path)
+        except AdaBertError as error:
+            logger.warning("%s: damaged, going on without it (%s)", path, error)
+            shutil.rmtree(path, ignore_errors=True)
+            return None
+        same_meta(self._folder, meta["made_from"], self._made_from)
+        self.spent = float(meta["seconds"])
+        found: dict[str, Any] = _unpack(read_json(path / _TREE), load_file(path / _TENSORS))
+        return found
+
+
+def built_resumably(
+    path: Path,
+    build: Callable[[Path, Checkpoint], object],
+    meta: dict[str, Any],
+    made_from: dict[str, Any] | None = None,
+) -> Path:
+    """``files.built_once`` for work that takes long: a checkpoint lies beside the folder meanwhile.
+
+    Args:
+        path: the folder; its checkpoint is ``<path>.checkpoint`` and goes when it is finished.
+        build: fills the empty folder, and goes on from the checkpoint, that it is given.
+        meta: what the folder is made from.
+        made_from: what a checkpoint is made from, if that is more.
+
+    Returns:
+        ``path``, complete.
+
+    Raises:
+        AdaBertError: if the folder or the checkpoint holds something else, or cannot be written.
+    """
+    states = path.with_name(f"{path.name}.checkpoint")
+    built = built_once(path, lambda f: build(f, Checkpoint(states, made_from or meta)), meta)
+    shutil.rmtree(states, ignore_errors=True)
+    return built
+
+
+def state_of(parts: Mapping[str, Stateful]) -> dict[str, Any]:
+    """The state of every part and of torch's own random generators."""
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {
+        "parts": {name: part.state_dict() for name, part in parts.items()},
+        "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
+    }
+
+
+def restore(parts: Mapping[str, Stateful], state: Mapping[str, Any]) -> None:
+    """Put back, in place, what ``state_of`` took from parts of the same names and shapes."""
+    for name, part in parts.items():
+        part.load_state_dict(state["parts"][name])
+    torch.set_rng_state(state["random"]["cpu"])
+    if torch.cuda.is_available() and state["random"]["cuda"]:
+        torch.cuda.set_rng_state_all(state["random"]["cuda"])
+
+
+def _pack(value: Any, tensors: dict[str, Tensor], known: dict[object, str]) -> Any:
+    """A tree for JSON, in which containers are tagged and tensors are names in ``tensors``."""
+    if isinstance(value, Tensor):
+        place = (value.data_ptr(), value.dtype, value.shape, value.stride())
+        if not value.numel() or place not in known:
+            known[place] = str(len(tensors))
+            tensors[known[place]] = value.detach().cpu().contiguous()
+        return {"tensor": known[place]}
+    if isinstance(value, Mapping):  # pairs, since the keys of an optimizer's state are numbers
+        return {"dict": [[key, _pack(item, tensors, known)] for key, item in value.items()]}
+    if isinstance(value, list | tuple):
+        return {"list": [_pack(item, tensors, known) for item in value]}
+    return value
+
+
+def _unpack(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
+    if not isinstance(tree, dict):
+        return tree
+    ((kind, inner),) = tree.items()
+    if kind == "tensor":
+        return tensors[inner].clone()  # its own memory, aligned as that of any other tensor
+    if kind == "dict":
+        return {key: _unpack(item, tensors) for key, item in inner}
+    return [_unpack(item, tensors) for item in inner]
