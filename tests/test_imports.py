@@ -9,12 +9,13 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "adabert_nni"
 ROWS = [  # a row imports from the rows below it
-    {"cli", "pipeline", "trial", "__init__", "__main__"},
+    {"cli", "verbs", "pipeline", "trial", "__init__", "__main__"},
     {"report", "baselines"},
+    {"benchmark"},
     {"teacher", "search", "student"},
     {"training"},
     {"data"},
-    {"model", "losses", "metrics", "config", "settings", "files", "errors"},
+    {"model", "losses", "metrics", "config", "settings", "checkpoint", "files", "errors"},
 ]
 SIDEWAYS = (ROWS[0], ROWS[-1])  # wiring and nouns know their own row; stages do not
 RANK = {room: rank for rank, row in enumerate(ROWS) for room in row}

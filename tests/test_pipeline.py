@@ -10,7 +10,7 @@ from transformers import BertConfig, BertForSequenceClassification
 from adabert_nni import AdaBertError, Architecture, pipeline
 from adabert_nni.config import Config
 from adabert_nni.files import read_json
-from adabert_nni.report import benchmark
+from adabert_nni.benchmark import peers
 
 SPACE = {
     "ops": ["std_conv_3", "max_pool_3", "skip_connect", "zero"],
@@ -57,7 +57,7 @@ def small_peer():
     """A small model in the place of BERT-base, whose speed is not what is tested here."""
     tiny = BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(benchmark.PEERS, "bert_base", lambda _: BertForSequenceClassification(tiny))
+        patch.setitem(peers.PEERS, "bert-base", lambda _: BertForSequenceClassification(tiny))
         yield
 
 
