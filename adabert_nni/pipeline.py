@@ -92,11 +92,7 @@ def prepare(config: Config, dim: int) -> Inputs:
     made_from = {
         "data": run_hash(data, [[part.texts, part.labels] for part in rows]),
         "base": weight_hashes(base),
-        **{
-            key: value
-            for key, value in vars(settings).items()
-            if key not in ("teacher", "probe_epochs")
-        },
+        **{k: v for k, v in vars(settings).items() if k not in ("teacher", "probe_epochs")},
     }
     name = f"{splits.task.name}-{run_hash(made_from)}"
     teacher = built_resumably(

@@ -133,7 +133,8 @@ def fit(
         after_epoch: gets the epoch, from 0, and ``{"loss": mean over steps, "seconds": ...}``.
         label: the start of every progress line.
         checkpoint: gets the whole state now and then; what it holds already is gone on from.
-        memory: what ``after_epoch`` keeps between epochs, saved with the rest; filled when going on.
+        memory: what the caller keeps between steps or epochs, saved with the rest; when going on it
+            is filled, with tensors on the CPU.
 
     Raises:
         AdaBertError: if a loss is NaN or infinite; the step is not taken.

@@ -15,10 +15,10 @@ import yaml
 from transformers import BertConfig, BertForSequenceClassification
 
 from adabert_nni import pipeline
+from adabert_nni.benchmark import peers
 from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.config import Config
 from adabert_nni.files import read_json, sha256
-from adabert_nni.benchmark import peers
 from adabert_nni.teacher import probes
 
 FORK = multiprocessing.get_context("fork")  # no time to import all again

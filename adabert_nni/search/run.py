@@ -146,7 +146,10 @@ def run_search(
     )
     evaluator = _evaluator(module, data, settings.search_epochs - first, resume)
     experiment = InProcessExperiment(supernet, evaluator, strategy)
-    experiment.start()
+    try:
+        experiment.start()
+    except SystemExit:  # what Lightning makes of Ctrl-C
+        raise KeyboardInterrupt from None
     ticks.close()
     sample = experiment.export_top_models(formatter="dict")[0]
     experiment.stop()

@@ -1,5 +1,7 @@
 """A search that is killed after any step goes on to the same architecture, weights and numbers."""
 
+import signal
+
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -101,6 +103,17 @@ def test_saving_changes_nothing(tmp_path, left_alone, kill_after):
     search(tmp_path / "saved", Checkpoint(tmp_path / "kept", {}))
     for name in (*ARTEFACTS, "supernet.safetensors"):
         assert (tmp_path / "saved" / name).read_bytes() == (left_alone["sgd"] / name).read_bytes()
+
+
+def test_ctrl_c_ends_a_search_as_it_ends_all_else_and_the_checkpoint_stays(tmp_path, kill_after):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    kill_after(0)
+    with pytest.raises(KeyboardInterrupt):
+        search(tmp_path / "a", Checkpoint(tmp_path / "kept", {}), interrupt)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning left it ignored
+    assert Checkpoint(tmp_path / "kept", {}).load()["step"] == STEPS
 
 
 def test_the_checkpoint_of_another_search_is_refused(tmp_path, kill_after):
