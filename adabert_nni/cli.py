@@ -27,6 +27,7 @@ from adabert_nni.data.tasks import get_task
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.architecture import ArchitectureError
 from adabert_nni.model.ops import check_ops
+from adabert_nni.verbs import BENCHMARKS, add_benchmarks, add_export, export_student
 
 OK, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
 QUIET = (
@@ -107,6 +108,18 @@ def experiment(args: argparse.Namespace) -> int:
     return _gained(best, args.output)
 
 
+def benchmark(args: argparse.Namespace) -> int:
+    """Time what a run has made beside what it is compared with."""
+    print(BENCHMARKS[args.what].run(args))
+    return OK
+
+
+def export(args: argparse.Namespace) -> int:
+    """Write a finished student in another format, and check it."""
+    print(export_student(args))
+    return OK
+
+
 def nnictl(args: argparse.Namespace) -> int:
     """Pass everything to nnictl, with the web UI bound to loopback."""
     from adabert_nni.search.loopback import run_nnictl
@@ -178,6 +191,16 @@ VERBS: dict[str, Verb] = {
     ),
     "trial": Verb(
         trial, "adabert trial --task sst2 --search-epochs 6   (as NNI's trialCommand)", _settings
+    ),
+    "benchmark": Verb(
+        benchmark,
+        "adabert benchmark inference --student runs/first/student --output benchmark.json",
+        add_benchmarks,
+    ),
+    "export": Verb(
+        export,
+        "adabert export runs/first/student --format onnx-int8 --task mini-reviews",
+        add_export,
     ),
     "nnictl": Verb(
         nnictl, "adabert nnictl create --config experiments/sst2.yml --port 8080", _nnictl

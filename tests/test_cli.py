@@ -130,3 +130,20 @@ def test_a_mistake_is_told_within_ten_seconds(tmp_path):
     assert "Traceback" not in done.stderr
     after = resource.getrusage(resource.RUSAGE_CHILDREN)  # of the processor: others may be at work
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 10
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["benchmark", "inference", "--student", "nowhere"], ["nowhere", "student"]),
+        (["benchmark", "inference", "--student", "reference", "--threads", "0"], ["'0'", ">= 1"]),
+        (["benchmark", "inference", "--student", "x", "--output", "b.txt"], ["b.txt", ".json"]),
+        (["benchmark", "inferense"], ["inferense", "inference"]),
+        (["export", "nowhere", "--format", "onnx"], ["nowhere", "config.json"]),
+        (["export", "nowhere", "--format", "onxx"], ["onxx", "onnx-int8"]),
+        (["export", "nowhere", "--format", "onnx", "--max-length", "x"], ["max_length", "'x'"]),
+    ],
+)
+def test_a_wrong_benchmark_or_export_is_one_sentence(run, capsys, tmp_path, words, told):
+    assert refused(*run(capsys, *words), *told)
+    assert list(tmp_path.iterdir()) == []

@@ -8,9 +8,9 @@ import yaml
 from transformers import BertConfig, BertForSequenceClassification
 
 from adabert_nni import AdaBertError, Architecture, pipeline
+from adabert_nni.benchmark import peers
 from adabert_nni.config import Config
 from adabert_nni.files import read_json
-from adabert_nni.benchmark import peers
 
 SPACE = {
     "ops": ["std_conv_3", "max_pool_3", "skip_connect", "zero"],

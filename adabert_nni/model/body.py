@@ -15,7 +15,7 @@ LAYOUTS = ("joint", "separate")
 
 
 def split_pair(
-    input_ids: Tensor, mask: Tensor, sep_id: int, layout: str
+    input_ids: Tensor, mask: Tensor, sep_id: int, layout: str, *, trim: bool = True
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Split ``[CLS] a [SEP] b [SEP]`` into its two texts.
 
@@ -27,6 +27,8 @@ def split_pair(
         sep_id: id of the separator.
         layout: "joint" keeps each text where it is; "separate" moves text b to the front, so
             that both texts start at position 0.
+        trim: with "separate", cut what neither text reaches; a graph whose sizes may not depend on the
+            tokens keeps it.
 
     Returns:
         ids of a, mask of a, ids of b, mask of b: (B, L') each, L' <= L.
@@ -37,12 +39,12 @@ def split_pair(
     if layout == "joint":
         return input_ids, of_a, input_ids, of_b
     start = of_a.sum(1, keepdim=True)
-    # Left a tensor, not a number, so that an export does not take it for a constant.
-    length = torch.maximum(of_a.sum(1), of_b.sum(1)).max()
-    position = torch.arange(input_ids.shape[1], device=input_ids.device)[:length] + start
+    # Left a tensor, not a number, so that a traced graph does not take it for a constant.
+    longest = torch.maximum(of_a.sum(1), of_b.sum(1)).max() if trim else input_ids.shape[1]
+    position = torch.arange(input_ids.shape[1], device=input_ids.device)[:longest] + start
     inside = position < mask.sum(1, keepdim=True)
     ids_b = input_ids.gather(1, position.clamp_max(input_ids.shape[1] - 1))
-    return input_ids[:, :length], of_a[:, :length], ids_b, inside.long()
+    return input_ids[:, :longest], of_a[:, :longest], ids_b, inside.long()
 
 
 class Embeddings(nn.Module):

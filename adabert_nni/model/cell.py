@@ -35,17 +35,28 @@ class Cell(nn.Module):
         Returns:
             c_k, (B, L, D), zero at padding.
         """
+        # Many batches of rows of like length have no padding. Asked in training only, since an exported
+        # graph must not depend on the batch that it was traced with.
+        padded = None if self.training and bool(mask.all()) else mask
         states = [before, last]
         for target in range(2, self.nodes + 2):
             incoming = [
-                self.edges[f"{source}_{target}"](state, mask)
+                self.edges[f"{source}_{target}"](state, padded)
                 for source, state in enumerate(states)
                 if f"{source}_{target}" in self.edges
             ]
-            states.append(sum(incoming) * mask if incoming else torch.zeros_like(last))
+            states.append(_wiped(_total(incoming), padded) if incoming else torch.zeros_like(last))
         weights = self.node_logits.softmax(0)
-        output = sum(weight * state for weight, state in zip(weights, states[2:], strict=True))
-        return self.norm(output) * mask
+        output = [weight * state for weight, state in zip(weights, states[2:], strict=True)]
+        return _wiped(self.norm(_total(output)), padded)
+
+
+def _total(parts: list[Tensor]) -> Tensor:
+    return sum(parts[1:], start=parts[0])  # from 0 it would copy the first
+
+
+def _wiped(x: Tensor, mask: Tensor | None) -> Tensor:
+    return x if mask is None else x * mask
 
 
 class Readout(nn.Module):

@@ -2,7 +2,8 @@
 
 Adding an op is one entry in ``OPS`` (and one row in the receptive-field test).
 Shapes: B batch, L tokens, D channels. Every op maps ``(x (B, L, D), mask (B, L, 1))`` to (B, L, D); x is
-zero where mask is 0, and what an op writes there is wiped by the cell.
+zero where mask is 0, and what an op writes there is wiped by the cell. A mask of None says that every
+token is real: then nothing is spent on padding.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,18 +21,32 @@ COST_SCALE = 1 / 8  # what beta = 1 counts a whole encoder for; see ``cost_vecto
 LOWEST = torch.finfo(torch.bfloat16).min  # a number in float32 too
 
 
+def as_image(x: Tensor) -> Tensor:
+    """(B, L, D) -> (B, D, 1, L), a view.
+
+    A height-1 image with these strides is what oneDNN and cuDNN call channels-last: convolutions and
+    pools of two dimensions read and write it without the transposition that those of one would make.
+    Written so that onnxruntime sees it too and transposes nothing.
+    """
+    return x.unsqueeze(1).permute(0, 3, 1, 2)
+
+
+def as_tokens(image: Tensor) -> Tensor:
+    """(B, D, 1, L) -> (B, L, D), a view: the inverse of ``as_image``."""
+    return image.permute(0, 2, 3, 1).squeeze(1)
+
+
 class TokenBatchNorm(nn.BatchNorm1d):
     """BatchNorm whose statistics are taken over real tokens only, so that padding never enters them."""
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:  # type: ignore[override]
-        """Normalise (B, L, D) per channel; in training, rows where mask (B, L, 1) is 0 stay zero."""
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:  # type: ignore[override]
+        """Normalise (B, L, D) per channel; in training, rows where mask (B, L, 1) is 0 become zero."""
         rows = x.reshape(-1, x.shape[-1])
-        if not self.training:
+        if mask is None or not self.training:
             return super().forward(rows).view_as(x)
         real = mask.flatten().nonzero().flatten()
-        if len(real) == len(rows):
-            return super().forward(rows).view_as(x)
-        return torch.zeros_like(rows).index_copy(0, real, super().forward(rows[real])).view_as(x)
+        normed = super().forward(rows.index_select(0, real))
+        return torch.zeros_like(rows, dtype=normed.dtype).index_copy(0, real, normed).view_as(x)
 
 
 class ConvBlock(nn.Module):
@@ -46,48 +61,45 @@ class ConvBlock(nn.Module):
         self.reach, self.dilation = reach, dilation
         self.norm = TokenBatchNorm(dim)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """(B, L, D), (B, L, 1) -> (B, L, D)."""
-        # A height-1 image whose strides are those of x is what oneDNN and cuDNN call channels-last:
-        # no transposition is made. conv1d on a transposed x copies it.
-        image = x.transpose(1, 2).unsqueeze(2)
-        weight = self.conv.weight.unsqueeze(2)
         y = functional.conv2d(
-            functional.relu(image), weight, padding=(0, self.reach), dilation=(1, self.dilation)
+            as_image(functional.relu(x)),
+            self.conv.weight.unsqueeze(2),
+            padding=(0, self.reach),
+            dilation=(1, self.dilation),
         )
-        return self.norm(y.squeeze(2).transpose(1, 2), mask)
-
-
-def _neighbours(x: Tensor, fill: float) -> tuple[Tensor, Tensor]:
-    """Each position's left and right neighbour, (B, L, D) each; ``fill`` beyond the ends."""
-    padded = functional.pad(x, (0, 0, 1, 1), value=fill)
-    return padded[:, :-2], padded[:, 2:]
+        return self.norm(as_tokens(y), mask)
 
 
 class AvgPool(nn.Module):
     """Mean of a window of 3 over the real tokens in it."""
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """(B, L, D), (B, L, 1) -> (B, L, D)."""
-        left, right = _neighbours(x, 0.0)
-        count_left, count_right = _neighbours(mask, 0.0)
-        return (left + x + right) / (count_left + mask + count_right).clamp_min(1.0)
+        mean = self._mean(x)  # counts padding as zeros
+        return mean if mask is None else mean / self._mean(mask).clamp_min(1 / 3)
+
+    @staticmethod
+    def _mean(x: Tensor) -> Tensor:
+        image = as_image(x)
+        return as_tokens(functional.avg_pool2d(image, (1, 3), 1, (0, 1), count_include_pad=False))
 
 
 class MaxPool(nn.Module):
     """Maximum of a window of 3 over the real tokens in it."""
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """(B, L, D), (B, L, 1) -> (B, L, D)."""
-        real = x.masked_fill(mask == 0, LOWEST)
-        left, right = _neighbours(real, LOWEST)
-        return torch.maximum(torch.maximum(left, real), right).masked_fill(mask == 0, 0.0)
+        real = x if mask is None else x + (1 - mask) * LOWEST
+        highest = as_tokens(functional.max_pool2d(as_image(real), (1, 3), 1, (0, 1)))
+        return highest if mask is None else highest * mask
 
 
 class Skip(nn.Module):
     """Identity."""
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """(B, L, D) -> (B, L, D)."""
         return x
 
@@ -95,7 +107,7 @@ class Skip(nn.Module):
 class Zero(nn.Module):
     """Discards its input."""
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """(B, L, D) -> zeros (B, L, D)."""
         return torch.zeros_like(x)
 

@@ -12,10 +12,11 @@ from typing import Any
 
 from transformers import AutoModelForSequenceClassification
 
+from adabert_nni.benchmark.speedup import speedups
+from adabert_nni.benchmark.timing import count_params, flops
 from adabert_nni.data.tasks import Task
 from adabert_nni.files import atomic_write, read_json, write_json
 from adabert_nni.model.architecture import Architecture
-from adabert_nni.report.benchmark import count_params, flops, speedups
 from adabert_nni.report.card import model_card
 from adabert_nni.report.plot import cell_svg
 

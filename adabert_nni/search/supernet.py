@@ -4,7 +4,8 @@ Forward is one-hot, backward is soft (paper, section 2.5.2, equation 6). Shapes:
 (B, L, D) or logits (B, C).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,11 @@ from nni.nas.nn.pytorch import InputChoice, LayerChoice
 from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
 from torch import Tensor, nn
 
+from adabert_nni.model.architecture import ZERO
+
 ESTIMATORS = ("exact", "sampled")
+# What the ops compute in; weights, states, BatchNorm's statistics, P_alpha and losses are always float32.
+PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -61,41 +66,42 @@ class GumbelSampler:
 
 
 class _StraightThrough(torch.autograd.Function):
-    """out = chosen; d out / d y_i = op_i(x). See ``mix``."""
+    """out = chosen; d out / d y_i = op_i(x) for the candidates that are given. See ``mix``."""
 
     @staticmethod
-    def forward(ctx: Any, soft: Tensor, chosen: Tensor, *outputs: Tensor) -> Tensor:
-        ctx.save_for_backward(*outputs)
+    def forward(
+        ctx: Any, soft: Tensor, chosen: Tensor, indices: list[int], *outputs: Tensor
+    ) -> Tensor:
+        ctx.indices = indices
+        ctx.save_for_backward(soft, *outputs)
         return chosen.view_as(chosen)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        (grad,) = grads
-        flat = grad.reshape(-1)
-        to_soft = torch.stack([flat.dot(output.reshape(-1)) for output in ctx.saved_tensors])
-        return (to_soft, grad, *(None for _ in ctx.saved_tensors))
+        (grad,), (soft, *outputs) = grads, ctx.saved_tensors
+        flat, to_soft = grad.reshape(-1), torch.zeros_like(soft)
+        for index, output in zip(ctx.indices, outputs, strict=True):
+            to_soft[index] = flat.dot(output.reshape(-1).to(flat.dtype))
+        return (to_soft, grad, None, *(None for _ in outputs))
 
 
-def mix(draw: Draw, chosen: Tensor, outputs: Sequence[Tensor]) -> Tensor:
-    """Exact straight-through mixture: chosen + sum_i (y_i - sg(y_i)) sg(op_i(x)).
+def mix(draw: Draw, chosen: Tensor, outputs: Mapping[int, Tensor]) -> Tensor:
+    """Straight-through mixture: chosen + sum_i (y_i - sg(y_i)) sg(op_i(x)).
 
-    The sum is zero in value, so only its gradient <g, op_i(x)> to y_i is computed.
+    The sum is zero in value, so only its gradient <g, op_i(x)> to y_i is computed. With all candidates it
+    is exact; with the chosen one alone it is the sampled estimator (GDAS, arXiv:1910.04465),
+    chosen * (1 - sg(y_s) + y_s).
 
     Args:
         draw: the sample of this step.
         chosen: output of the chosen candidate, with a graph.
-        outputs: outputs of all n candidates in order, without a graph.
+        outputs: outputs of candidates without a graph, by index; one that is left out gives its y_i no
+            gradient, as zeros would.
 
     Returns:
         A tensor shaped like ``chosen``.
     """
-    return _StraightThrough.apply(draw.soft, chosen, *outputs)
-
-
-def scale(draw: Draw, chosen: Tensor) -> Tensor:
-    """The sampled estimator (GDAS, arXiv:1910.04465): chosen * (1 - sg(y_s) + y_s); only y_s gets a gradient."""
-    weight = draw.soft[draw.index]
-    return chosen * (1 - weight.detach() + weight)
+    return _StraightThrough.apply(draw.soft, chosen, list(outputs), *outputs.values())
 
 
 class _SharedChoice(BaseSuperNetModule):
@@ -149,25 +155,38 @@ class StraightThroughLayer(LayerChoice, _SharedChoice):
         alpha: nn.Parameter,
         sampler: GumbelSampler,
         estimator: str,
+        precision: str = "float32",
     ) -> None:
-        """Choose among ``candidates`` with logits ``alpha`` (n,)."""
+        """Choose among ``candidates`` with logits ``alpha`` (n,); they compute in ``precision``."""
         super().__init__(candidates, label=label)
         self._share(alpha, sampler, estimator)
+        self.precision = precision
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """(B, L, D), (B, L, 1) -> (B, L, D); without grad mode only the chosen op runs."""
         draw = self.current()
-        chosen = self[self.names[draw.index]](x, mask)
-        if not torch.is_grad_enabled() or not draw.soft.requires_grad:
-            return chosen
-        if self.estimator == "sampled":
-            return scale(draw, chosen)
-        with torch.no_grad():
-            outputs = [
-                chosen.detach() if i == draw.index else self[name](x, mask)
-                for i, name in enumerate(self.names)
-            ]
-        return mix(draw, chosen, outputs)
+        with self._autocast(x.device.type):
+            chosen = self[self.names[draw.index]](x, mask)
+            if not torch.is_grad_enabled() or not draw.soft.requires_grad:
+                return chosen.to(x.dtype)
+            outputs = {draw.index: chosen.detach()}
+            if self.estimator == "exact":
+                outputs |= self._others(draw.index, x, mask)
+        return mix(draw, chosen.to(x.dtype), outputs)
+
+    @torch.no_grad()
+    def _others(self, chosen: int, x: Tensor, mask: Tensor | None) -> dict[int, Tensor]:
+        """Outputs of all candidates but the chosen one, and but zeros, without a graph."""
+        return {
+            index: self[name](x, mask)
+            for index, name in enumerate(self.names)
+            if index != chosen and name != ZERO
+        }
+
+    def _autocast(self, device: str) -> AbstractContextManager[Any]:
+        if self.precision == "float32":
+            return nullcontext()
+        return torch.autocast(device, PRECISIONS[self.precision])
 
     def export(self, memo: dict[str, Any]) -> dict[str, Any]:
         """{label: name of the most probable op}."""
@@ -204,9 +223,8 @@ class StraightThroughInput(InputChoice, _SharedChoice):
         chosen = candidate_inputs[draw.index]
         if not torch.is_grad_enabled() or not draw.soft.requires_grad:
             return chosen
-        if self.estimator == "sampled":
-            return scale(draw, chosen)
-        return mix(draw, chosen, [logits.detach() for logits in candidate_inputs])
+        wanted = range(len(candidate_inputs)) if self.estimator == "exact" else [draw.index]
+        return mix(draw, chosen, {index: candidate_inputs[index].detach() for index in wanted})
 
     def export(self, memo: dict[str, Any]) -> dict[str, Any]:
         """{label: [index of the most probable layer]}."""

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from adabert_nni.model.ops import OPS
-from adabert_nni.search.supernet import Draw, GumbelSampler, StraightThroughLayer, mix, scale
+from adabert_nni.search.supernet import Draw, GumbelSampler, StraightThroughLayer, mix
 
 NAMES = list(OPS)
 
@@ -69,7 +69,7 @@ def test_exact_straight_through_equals_the_plain_formula_in_value_and_all_gradie
         draw = draw_of(alpha, seed=seed)
         if exact:
             with torch.no_grad():
-                outputs = [op(x, mask) for op in ops]
+                outputs = dict(enumerate(op(x, mask) for op in ops))
             out = mix(draw, ops[draw.index](x, mask), outputs)
         else:
             out = plain(ops, draw, x, mask)
@@ -85,7 +85,7 @@ def test_exact_straight_through_equals_the_plain_formula_in_value_and_all_gradie
 def test_sampled_estimator_keeps_the_value_and_feeds_only_the_drawn_probability():
     soft = torch.tensor([0.2, 0.7, 0.1], requires_grad=True)
     chosen = torch.tensor([2.0, 3.0])
-    out = scale(Draw(1, soft), chosen)
+    out = mix(Draw(1, soft), chosen, {1: chosen})
     assert torch.equal(out, chosen)
     out.sum().backward()
     assert soft.grad.tolist() == [0.0, 5.0, 0.0]  # sum of the chosen op's output

@@ -1,0 +1,224 @@
+"""One training step of a supernet as a callable: ours, and that of NNI's own GumbelDARTS on the same space.
+
+What is counted: a step moves the weights by B rows and P_alpha by B rows, that is forward, backward, clipping and
+both optimizers. Ours does so from one draw in one pass over one batch (paper, section 2.5.2). ``GumbelDARTS`` does
+one after the other, P_alpha on the rows it calls validation, then the weights on others: two passes, by NNI's own
+``training_step``. All compute L_CE and L_KD on the logits of the same space; NNI's penalty, which has no gradient,
+and all logging are left out. Must not know clocks and memory meters. Shapes: B batch, L tokens.
+"""
+
+import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from nni.nas.evaluator.pytorch import Trainer
+from nni.nas.oneshot.pytorch.base_lightning import BaseOneShotLightningModule
+from nni.nas.oneshot.pytorch.strategy import GumbelDARTS
+from torch import Tensor, nn
+
+from adabert_nni.data.encoding import Batch
+from adabert_nni.losses import total_loss
+from adabert_nni.model.ops import OPS
+from adabert_nni.search.evaluator import SearchModule
+from adabert_nni.search.space import DEPTH, AdaBertSpace
+from adabert_nni.search.strategy import AdaBertModule, AdaBertStrategy
+from adabert_nni.search.supernet import PRECISIONS, StraightThroughLayer
+
+GAMMA, CLIP_NORM = 0.8, 5.0
+STEPS_PER_EPOCH = 1000  # the loops' idea of an epoch, which never ends here
+NEVER = 10**9
+CERTAIN = 50.0  # a logit that no Gumbel noise overrules: that lies between -4 and 17
+STRIDE = 3  # from depth to depth; prime to the ten ops, so that each is left out once in a while
+
+
+@dataclass(frozen=True)
+class StepSize:
+    """What a step costs depends on these.
+
+    Attributes:
+        batch: rows B.
+        length: tokens L of every row; all are real.
+        max_depth: K_max.
+        nodes: N of the cell.
+        dim: channels D.
+        vocab_size: WordPieces V.
+        precision: a key of ``PRECISIONS``: what ops compute in.
+    """
+
+    batch: int = 32
+    length: int = 128
+    max_depth: int = 8
+    nodes: int = 3
+    dim: int = 128
+    vocab_size: int = 30522
+    precision: str = "float32"
+
+
+class PlainModule(SearchModule):
+    """What NNI's strategies ask of an evaluator: a training step that returns its loss."""
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """L_CE and L_KD of the mixture of all layers' logits; the depth is mixed as the ops are."""
+        layers = list(self.model.body.layer_logits(batch["input_ids"], batch["attention_mask"]))
+        terms = self.loss_terms([*layers[:-1], self.model.depth(layers)], batch)
+        nothing = torch.zeros((), device=layers[0].device)
+        return total_loss(terms["loss_ce"], terms["loss_kd"], nothing, GAMMA, 0.0)
+
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """A step that can be taken again and again.
+
+    Attributes:
+        module: the Lightning module that takes it.
+        batch: B rows; the same ones each time.
+        passes: forward and backward passes that one step makes.
+        depths: depths K whose mean is the cost of a step; one, where the cost does not depend on it.
+        take: takes the step on a batch at a depth.
+    """
+
+    module: BaseOneShotLightningModule
+    batch: Batch
+    passes: int
+    depths: tuple[int, ...]
+    take: Callable[[Batch, int], object]
+
+    def __call__(self, depth: int, rows: int | None = None) -> None:
+        """Train once with ``depth`` layers drawn, on the first ``rows`` rows; None takes all."""
+        self.take({name: tensor[:rows] for name, tensor in self.batch.items()}, depth)
+
+
+def build_step(row: str, size: StepSize, device: torch.device | None = None) -> TrainingStep:
+    """Build a supernet with random weights, its optimizers and a batch.
+
+    Args:
+        row: a key of ``STEPS``.
+        size: how large.
+        device: where to; None is the CPU.
+
+    Returns:
+        The step, which no call has warmed up.
+    """
+    return STEPS[row](size, device or torch.device("cpu"))
+
+
+def _ours(estimator: str) -> Callable[[StepSize, torch.device], TrainingStep]:
+    def build(size: StepSize, device: torch.device) -> TrainingStep:
+        strategy = AdaBertStrategy(estimator=estimator, gamma=GAMMA, clip_norm=CLIP_NORM)
+        evaluator = _evaluator(SearchModule)
+        evaluator.set_model(strategy.mutate_model(_space(size)))
+        module = _ready(AdaBertModule(evaluator, strategy), device)
+        for layer in module.modules():
+            if isinstance(layer, StraightThroughLayer):
+                layer.precision = size.precision
+
+        def take(batch: Batch, depth: int) -> None:
+            fix_draws(strategy.alphas, depth)
+            module.training_step(batch, 0)
+
+        depths = tuple(range(1, size.max_depth + 1))
+        return TrainingStep(module, _batch(size, device), 1, depths, take)
+
+    return build
+
+
+def _nni(size: StepSize, device: torch.device) -> TrainingStep:
+    strategy = GumbelDARTS(gradient_clip_val=CLIP_NORM, log_prob_every_n_step=NEVER)
+    evaluator = _evaluator(PlainModule)
+    evaluator.set_model(strategy.mutate_model(_space(size)))
+    module = _ready(strategy.configure_oneshot_module(evaluator), device)
+
+    def autocast() -> AbstractContextManager[object]:
+        if size.precision == "float32":
+            return nullcontext()
+        return torch.autocast(device.type, PRECISIONS[size.precision])
+
+    def take(batch: Batch, depth: int) -> None:
+        with autocast():  # as Lightning's bf16-mixed does
+            module.training_step({"train": batch, "val": batch}, 1)
+
+    return TrainingStep(module, _batch(size, device), 2, (size.max_depth,), take)
+
+
+STEPS: dict[str, Callable[[StepSize, torch.device], TrainingStep]] = {
+    "nni-gumbel-darts": _nni,
+    "adabert-exact": _ours("exact"),
+    "adabert-sampled": _ours("sampled"),
+}
+
+
+@torch.no_grad()
+def fix_draws(alphas: dict[str, nn.Parameter], depth: int) -> None:
+    """Let the next draw be ``depth`` layers, and on the edges one op after the other.
+
+    Nine edges then take nine of the ten ops, another one being left out at each depth: what a uniform draw
+    costs on average, without its luck.
+
+    Args:
+        alphas: the logits by label, edges first.
+        depth: 1 to K_max.
+    """
+    for place, (label, alpha) in enumerate(alphas.items()):
+        index = depth - 1 if label == DEPTH else (place + STRIDE * depth) % len(alpha)
+        alpha.zero_()
+        alpha[index] = CERTAIN
+
+
+def _space(size: StepSize) -> AdaBertSpace:
+    torch.manual_seed(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NNI names newer torch classes
+        return AdaBertSpace(
+            tuple(OPS),
+            size.nodes,
+            size.max_depth,
+            size.dim,
+            num_labels=2,
+            vocab_size=size.vocab_size,
+            max_length=max(size.length, 128),
+        )
+
+
+def _evaluator(kind: type[SearchModule]) -> SearchModule:
+    return kind(
+        temperature=1.0,
+        weight_optimizer="sgd",
+        weight_lr=2e-2,
+        weight_lr_end=5e-4,
+        weight_momentum=0.9,
+        total_steps=STEPS_PER_EPOCH,
+    )
+
+
+def _ready(module: BaseOneShotLightningModule, device: torch.device) -> BaseOneShotLightningModule:
+    """Give the module what a trainer gives it before its first step."""
+    trainer = Trainer(
+        max_epochs=1,
+        accelerator="cpu",  # of the trainer's own loops, which never run
+        devices=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    module.to(device).train()
+    trainer.strategy.connect(module)
+    module.trainer = trainer
+    module.setup("fit")
+    trainer.strategy.setup_optimizers(trainer)
+    trainer.fit_loop.max_batches = STEPS_PER_EPOCH
+    return module
+
+
+def _batch(size: StepSize, device: torch.device) -> Batch:
+    source = torch.Generator().manual_seed(0)
+    shape, rows = (size.batch, size.length), size.batch
+    batch = {
+        "input_ids": torch.randint(1, size.vocab_size, shape, generator=source),
+        "attention_mask": torch.ones(shape, dtype=torch.long),
+        "labels": torch.randint(0, 2, (rows,), generator=source),
+        "teacher": torch.rand(rows, 12, 2, generator=source).softmax(-1),
+    }
+    return {name: tensor.to(device) for name, tensor in batch.items()}

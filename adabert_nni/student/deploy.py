@@ -1,0 +1,159 @@
+"""A finished student's folder, read back and written in another format: one file, tokenizer and ``export.json``.
+
+It must not know where rows come from. Shapes: R rows.
+"""
+
+import copy
+import logging
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedTokenizerBase,
+)
+
+from adabert_nni.data.encoding import Encoded, encode, loader
+from adabert_nni.data.tasks import Rows, Task
+from adabert_nni.errors import AdaBertError
+from adabert_nni.files import new_folder, read_json, write_json
+from adabert_nni.metrics import score
+from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
+from adabert_nni.student.formats import export_student, get_format, logits, made_up
+from adabert_nni.student.onnx_graph import Logits
+from adabert_nni.student.vocabulary import prune_vocabulary
+
+logger = logging.getLogger(__name__)
+
+RECORD = "export.json"
+WEIGHTS = "model.safetensors"
+RANGE_ROWS = 512  # more did not change the accuracy of int8
+LOCAL = {"local_files_only": True, "trust_remote_code": False}
+
+
+def load_student(
+    folder: Path,
+) -> tuple[AdaBertForSequenceClassification, PreTrainedTokenizerBase]:
+    """The student in a folder that a run has written, in eval mode, and its tokenizer.
+
+    Args:
+        folder: such as ``runs/first/student``; code in it is not run.
+
+    Returns:
+        Both, from the files alone.
+
+    Raises:
+        AdaBertError: if there is no student there.
+    """
+    try:
+        model = AutoModelForSequenceClassification.from_pretrained(folder, **LOCAL)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **LOCAL)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        first = str(error).partition("\n")[0]
+        raise AdaBertError(
+            f"{folder}: no student can be read there ({first}); give the folder 'student' of a run"
+        ) from None
+    if not isinstance(model, AdaBertForSequenceClassification):
+        raise AdaBertError(
+            f"{folder}: holds a {type(model).__name__}, not a student; give the folder 'student' "
+            "of a run"
+        )
+    return model.eval(), tokenizer
+
+
+def deploy(
+    folder: Path,
+    name: str,
+    output: Path,
+    *,
+    task: Task | None = None,
+    train: Rows | None = None,
+    selection: Rows | None = None,
+    validation: Rows | None = None,
+    prune: bool = False,
+) -> dict[str, Any]:
+    """Export the student in ``folder`` into the new folder ``output``.
+
+    Args:
+        folder: the student's; left as it is.
+        name: a key of ``FORMATS``.
+        output: new or empty.
+        task: what the rows are of; None if there are none.
+        train: rows whose texts tell which pieces a pruned vocabulary keeps.
+        selection: rows that int8 takes its ranges from, and that every format is compared on; random
+            tokens take their place.
+        validation: rows that accuracy is reported on, before and after.
+        prune: cut the vocabulary to the task's pieces.
+
+    Returns:
+        What ``export.json`` says: of ``export_student``; ``vocabulary``, its pieces; ``student_bytes``;
+        and ``student_<metric>`` and ``<metric>`` on the validation rows.
+
+    Raises:
+        AdaBertError: as ``load_student``, ``export_student`` and ``prune_vocabulary``; if ``output``
+            holds something; if a vocabulary is to be pruned without training rows.
+    """
+    form = get_format(name)
+    if prune and train is None:
+        raise AdaBertError(
+            "export: a vocabulary is pruned to a task's texts, but none are given; add --task or --train"
+        )
+    student, tokenizer = load_student(folder)
+    kept, spoken = student, tokenizer
+    if prune and train is not None:
+        texts = [text for texts in train.texts for text in texts]
+        kept, spoken = prune_vocabulary(student, tokenizer, texts)
+    if selection is None:
+        logger.warning("export %s: no rows given; ranges and checks use random tokens", name)
+        batches = made_up(kept.config)
+    else:
+        rows = selection.take(list(range(min(RANGE_ROWS, len(selection)))))
+        batches = list(loader(_encoded(rows, kept, spoken), 64, shuffle=False, seed=0))
+    with new_folder(output) as half:
+        record = export_student(kept, name, half, batches)
+        record |= {"vocabulary": kept.config.vocab_size, "version": version("adabert_nni")}
+        record["student_bytes"] = (folder / WEIGHTS).stat().st_size
+        if task is not None and validation is not None:
+            exported = form.read(half / form.file, kept.config)
+            before = _encoded(validation, student, tokenizer)
+            after = _encoded(validation, kept, spoken)
+            old, new = _scores(Logits(student), before, task), _scores(exported, after, task)
+            record |= {f"student_{metric}": value for metric, value in old.items()} | new
+        _save_around(kept, spoken, half)
+        write_json(half / RECORD, record)
+    return record
+
+
+def load_export(folder: Path) -> nn.Module:
+    """The module in a folder that ``deploy`` has written: ids and mask (B, L) to logits (B, C)."""
+    form = get_format(read_json(folder / RECORD)["format"])
+    config = AutoConfig.from_pretrained(folder, **LOCAL)
+    return form.read(folder / form.file, config)
+
+
+def _encoded(
+    rows: Rows, student: AdaBertForSequenceClassification, tokenizer: PreTrainedTokenizerBase
+) -> Encoded:
+    return encode(rows, tokenizer, student.config.max_position_embeddings)
+
+
+def _scores(module: nn.Module, rows: Encoded, task: Task) -> dict[str, float]:
+    batches = list(loader(rows, 64, shuffle=False, seed=0))
+    labels = torch.cat([batch["labels"] for batch in batches])
+    return score(task.metrics, logits(module, batches).argmax(-1), labels)
+
+
+def _save_around(
+    student: AdaBertForSequenceClassification, tokenizer: PreTrainedTokenizerBase, folder: Path
+) -> None:
+    """Tokenizer and config, which no longer points at modelling code that is not there."""
+    settings = copy.deepcopy(student.config.to_dict())
+    settings.pop("auto_map", None)
+    AdaBertConfig.from_dict(settings).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

@@ -1,0 +1,265 @@
+"""Folds a finished student into the same function in fewer, wider steps: for use, never for training.
+
+BatchNorm goes into the convolution before it; the convolutions into a node become one over
+concatenated channels, which sums them as it multiplies; convolutions that read one tensor merge; a
+node's share of the cell's output goes into its weights. It must not know files or formats.
+Shapes: B batch, L tokens, D channels, S states read, k taps, C classes.
+"""
+
+import copy
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import cached_property, reduce
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from adabert_nni.model.body import Body, split_pair
+from adabert_nni.model.cell import Cell
+from adabert_nni.model.modeling import AdaBertForSequenceClassification
+from adabert_nni.model.ops import ConvBlock, as_image, as_tokens
+
+# Up to so many tokens a matrix product over gathered neighbours beats the convolution, which lays
+# out its weights anew at every call.
+FEW_TOKENS = 256
+LEAST_SHARE = 1e-12  # of a node in the output of its cell; so that it can be undone
+
+
+class Kernel(NamedTuple):
+    """A centred convolution: weight (k, D_in, D_out), bias (D_out,), tokens from tap to tap."""
+
+    weight: Tensor
+    bias: Tensor
+    dilation: int
+
+    @property
+    def reach(self) -> int:
+        """Tokens that the outermost tap is away from the middle."""
+        return (len(self.weight) - 1) // 2 * self.dilation
+
+
+class State:
+    """A state of a cell as it was summed, and its forms that are zero at padding, made when read."""
+
+    def __init__(self, raw: Tensor, mask: Tensor) -> None:
+        """Take ``raw``, (B, L, D), with anything finite at padding, and the mask, (B, L, 1)."""
+        self.raw, self.mask = raw, mask
+
+    @cached_property
+    def masked(self) -> Tensor:
+        """What pools and skips read, (B, L, D)."""
+        return self.raw * self.mask
+
+    @cached_property
+    def active(self) -> Tensor:
+        """What convolutions read, (B, L, D)."""
+        return torch.relu(self.raw).mul_(self.mask)
+
+
+def fold(student: AdaBertForSequenceClassification) -> "FoldedStudent":
+    """The student's function in inference; the student stays as it is, no weight is shared.
+
+    Args:
+        student: any student, in any mode; probes of layers but the last are left out.
+
+    Returns:
+        A module in eval mode whose logits differ from the student's by rounding only.
+    """
+    return FoldedStudent(student.body)
+
+
+class FoldedStudent(nn.Module):
+    """A plain module: ids and mask to logits."""
+
+    def __init__(self, body: Body) -> None:
+        """Fold ``body`` and copy its embeddings and last readout."""
+        super().__init__()
+        self.sep_id, self.pair_layout = body.sep_id, body.pair_layout
+        self.few_tokens, self.trim = FEW_TOKENS, True
+        self.embeddings = copy.deepcopy(body.embeddings)
+        self.cells = nn.ModuleList(
+            FoldedCell(cell, same_inputs=layer == 0 and body.sep_id is None)  # type: ignore[arg-type]
+            for layer, cell in enumerate(body.cells)
+        )
+        self.readout = copy.deepcopy(body.readouts[str(len(body.cells))])
+        self.eval().requires_grad_(False)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """Classify.
+
+        Args:
+            input_ids: token ids, (B, L); what goes beyond the table of positions is cut.
+            attention_mask: 1 at real tokens, (B, L); None means all are real.
+
+        Returns:
+            Logits (B, C).
+        """
+        limit = self.embeddings.positions.num_embeddings
+        ids = input_ids[:, :limit]
+        real = torch.ones_like(ids) if attention_mask is None else attention_mask[:, :limit].long()
+        if self.sep_id is None:
+            before = last = self._embed(ids, real)
+        else:
+            layout, trim = self.pair_layout, self.trim
+            ids_a, of_a, ids_b, of_b = split_pair(ids, real, self.sep_id, layout, trim=trim)
+            before, last = self._embed(ids_a, of_a), self._embed(ids_b, of_b)
+            real = torch.maximum(of_a, of_b)
+        mask = real.unsqueeze(-1).to(last.raw.dtype)
+        few = self.few_tokens > 0 and real.numel() <= self.few_tokens
+        for cell in self.cells:
+            before, last = last, cell(before, last, mask, few)
+        logits: Tensor = self.readout(last.raw, mask)
+        return logits
+
+    def _embed(self, ids: Tensor, real: Tensor) -> State:
+        table = self.embeddings
+        raw = table.norm(table.words(ids) + table.positions.weight[: ids.shape[1]])
+        # Of a pair, each text's mask hides the other text too.
+        return State(raw, real.unsqueeze(-1).to(raw.dtype))
+
+
+class FoldedCell(nn.Module):
+    """A cell whose convolutions are wide ones; its pools and skips stay what they are."""
+
+    shares: Tensor
+
+    def __init__(self, cell: Cell, *, same_inputs: bool) -> None:
+        """Fold ``cell``; ``same_inputs`` says that its two input states are one tensor."""
+        super().__init__()
+        kernels, plain = _edges(cell, same_inputs)
+        shares = cell.node_logits.detach().softmax(0).clamp_min(LEAST_SHARE)
+        self.targets = range(2, cell.nodes + 2)
+        # ReLU commutes with a positive factor: a node that only convolutions touch carries its
+        # share of the output in its own weights, and the weights that read it undo it.
+        touched = {node for *ends, _ in plain for node in ends}
+        carried = {
+            n: share for n, share in zip(self.targets, shares, strict=True) if n not in touched
+        }
+        self.shared = tuple(node in carried for node in self.targets)
+        self.register_buffer("shares", shares)
+        self.wide = nn.ModuleList(_wide(kernels, carried))
+        self.ends = [(source, target) for source, target, _ in plain]
+        self.plain = nn.ModuleList(copy.deepcopy(op) for *_, op in plain)
+        self.norm = copy.deepcopy(cell.norm)
+
+    def forward(self, before: State, last: State, mask: Tensor, few: bool) -> State:
+        """c_{k-2}, c_{k-1} and the mask, (B, L, 1), give c_k; ``few`` as in ``WideConv``."""
+        states = [before, last]
+        for target in self.targets:
+            parts = [
+                conv(_joined([states[source].active for source in conv.sources]), few)
+                for conv in self.wide
+                if isinstance(conv, WideConv) and conv.target == target
+            ]
+            parts += [
+                op(states[source].masked, mask)
+                for (source, into), op in zip(self.ends, self.plain, strict=True)
+                if into == target
+            ]
+            states.append(State(_sum(parts, last.raw), mask))
+        weighted = [
+            state.raw if shared else state.raw * share
+            for state, share, shared in zip(states[2:], self.shares, self.shared, strict=True)
+        ]
+        return State(self.norm(_sum(weighted, last.raw)), mask)
+
+
+class WideConv(nn.Module):
+    """A convolution with SAME padding that reads several states at once."""
+
+    def __init__(self, sources: Sequence[int], target: int, kernel: Kernel) -> None:
+        """Take over ``kernel``, whose input channels are those of ``sources`` one after the other."""
+        super().__init__()
+        self.sources, self.target = tuple(sources), target
+        self.reach, self.dilation = kernel.reach, kernel.dilation
+        self.weight, self.bias = nn.Parameter(kernel.weight), nn.Parameter(kernel.bias)
+
+    def forward(self, x: Tensor, few: bool) -> Tensor:
+        """(B, L, S D) -> (B, L, D); ``few`` takes the way that is faster for few tokens."""
+        taps, _, width = self.weight.shape
+        if few:
+            padded = functional.pad(x, (0, 0, self.reach, self.reach))
+            starts = range(0, taps * self.dilation, self.dilation)
+            seen = torch.cat([padded[:, start : start + x.shape[1]] for start in starts], -1)
+            product = torch.addmm(self.bias, seen.flatten(0, 1), self.weight.flatten(0, 1))
+            return product.view(*x.shape[:2], width)
+        weight = self.weight.permute(2, 1, 0).unsqueeze(2)
+        padding, dilation = (0, self.reach), (1, self.dilation)
+        image = as_image(x)
+        return as_tokens(
+            functional.conv2d(image, weight, self.bias, padding=padding, dilation=dilation)
+        )
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
+
+
+def _sum(parts: Sequence[Tensor], like: Tensor) -> Tensor:
+    """The sum of ``parts``, in one new tensor; zeros like ``like`` if there are none."""
+    if len(parts) < 2:
+        return parts[0] if parts else torch.zeros_like(like)
+    return reduce(torch.Tensor.add_, parts[2:], parts[0] + parts[1])
+
+
+def _edges(
+    cell: Cell, same_inputs: bool
+) -> tuple[dict[tuple[int, int], list[Kernel]], list[tuple[int, int, nn.Module]]]:
+    """The cell's convolutions by (source, target), BatchNorm folded in, and its other edges."""
+    kernels: dict[tuple[int, int], list[Kernel]] = defaultdict(list)
+    plain = list[tuple[int, int, nn.Module]]()
+    for name, op in cell.edges.items():
+        source, target = map(int, name.split("_"))
+        source = 0 if same_inputs and source == 1 else source
+        if not isinstance(op, ConvBlock):
+            plain.append((source, target, op))
+            continue
+        kernel, found = _without_norm(op), kernels[source, target]
+        merged = _added(found[-1], kernel) if found else None
+        found[len(found) - (merged is not None) :] = [merged or kernel]
+    return kernels, plain
+
+
+def _without_norm(block: ConvBlock) -> Kernel:
+    """The convolution that gives what convolution and BatchNorm give in inference."""
+    norm = block.norm
+    assert norm.running_mean is not None and norm.running_var is not None
+    scale = norm.weight.detach() / (norm.running_var + norm.eps).sqrt()
+    shift = norm.bias.detach() - norm.running_mean * scale
+    # (D_out, D_in, k) -> (k, D_in, D_out), the order of a matrix product's right side
+    return Kernel(block.conv.weight.detach().permute(2, 1, 0) * scale, shift, block.dilation)
+
+
+def _added(one: Kernel, other: Kernel) -> Kernel | None:
+    """The kernel that gives the sum of both; None if it would have more taps than both together."""
+    dilation, reach = math.gcd(one.dilation, other.dilation), max(one.reach, other.reach)
+    taps = 2 * reach // dilation + 1
+    if taps > len(one.weight) + len(other.weight):
+        return None
+    weight = one.weight.new_zeros(taps, *one.weight.shape[1:])
+    for kernel in (one, other):
+        at = [
+            (reach + kernel.dilation * tap - kernel.reach) // dilation
+            for tap in range(len(kernel.weight))
+        ]
+        weight[at] += kernel.weight
+    return Kernel(weight, one.bias + other.bias, dilation)
+
+
+def _wide(
+    kernels: dict[tuple[int, int], list[Kernel]], carried: dict[int, Tensor]
+) -> Iterable[WideConv]:
+    """One convolution for all kernels of one shape into one node."""
+    one = torch.ones(())
+    groups: dict[tuple[int, int, int], list[tuple[int, Kernel]]] = defaultdict(list)
+    for (source, target), found in sorted(kernels.items(), key=lambda item: item[0]):
+        for kernel in found:
+            groups[target, len(kernel.weight), kernel.dilation].append((source, kernel))
+    for (target, _, dilation), members in groups.items():
+        scale = carried.get(target, one)
+        weight = torch.cat([k.weight * (scale / carried.get(s, one)) for s, k in members], 1)
+        bias = sum((kernel.bias for _, kernel in members), torch.zeros(())) * scale
+        yield WideConv([source for source, _ in members], target, Kernel(weight, bias, dilation))

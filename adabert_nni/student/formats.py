@@ -1,0 +1,194 @@
+"""ONE table of the formats a student is exported in: how each is written, read back and checked.
+
+Every format holds the folded student. A format is added by one entry in ``FORMATS``. It must not know tasks or
+where rows come from. Shapes: R rows, B rows of a batch, L tokens, C classes.
+"""
+
+import copy
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from adabert_nni.data.encoding import Batch
+from adabert_nni.errors import AdaBertError
+from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
+from adabert_nni.student.fold import FoldedStudent, fold
+from adabert_nni.student.onnx_graph import Logits, OnnxModel, need_onnx, write_onnx
+
+logger = logging.getLogger(__name__)
+
+EXACT = 1e-4  # what the order of float32 sums may change
+ROUNDED = 0.1
+
+
+@dataclass(frozen=True)
+class Format:
+    """A way to store a folded student.
+
+    Attributes:
+        file: name of the one file that is written.
+        bound: the most that a logit may differ from the student's, as a share of the largest logit
+            or of 1 if that is larger.
+        write: folded student, path and batches to take ranges from -> nothing.
+        read: path and the student's config -> module of ids and mask (B, L) to logits (B, C).
+    """
+
+    file: str
+    bound: float
+    write: Callable[[FoldedStudent, Path, Sequence[Batch]], None]
+    read: Callable[[Path, AdaBertConfig], nn.Module]
+
+
+def export_student(
+    student: AdaBertForSequenceClassification, name: str, folder: Path, batches: Sequence[Batch]
+) -> dict[str, Any]:
+    """Write ``student`` in a format, read it back, and compare it with the student.
+
+    Args:
+        student: a finished student; left as it is.
+        name: a key of ``FORMATS``.
+        folder: an existing folder to write into.
+        batches: ids and masks to compare on, and to take the ranges of int8 from; see ``made_up``.
+
+    Returns:
+        ``format``, ``file``, ``bytes``; ``largest_difference`` (as ``Format.bound``) and the ``bound`` it
+        keeps; ``agreement``, the share of rows that get the same class.
+
+    Raises:
+        AdaBertError: if the format is unknown, a package is missing or the bound is exceeded.
+    """
+    form = get_format(name)
+    path = folder / form.file
+    form.write(fold(student), path, batches)
+    found = logits(form.read(path, student.config), batches)
+    wanted = logits(Logits(copy.deepcopy(student).eval()), batches)
+    difference = float((found - wanted).abs().max() / wanted.abs().max().clamp_min(1.0))
+    if not difference <= form.bound:
+        path.unlink()
+        raise AdaBertError(
+            f"export {name}: a logit differs by {difference:.2g} of the largest one, at most "
+            f"{form.bound:.2g} is allowed; give rows like those it will see, or another format"
+        )
+    return {
+        "format": name,
+        "file": form.file,
+        "bytes": path.stat().st_size,
+        "largest_difference": difference,
+        "bound": form.bound,
+        "agreement": float((found.argmax(-1) == wanted.argmax(-1)).float().mean()),
+    }
+
+
+def get_format(name: str) -> Format:
+    """The format of that name; AdaBertError lists the known ones."""
+    if name not in FORMATS:
+        raise AdaBertError(f"format: got {name!r}, known are {', '.join(FORMATS)}")
+    return FORMATS[name]
+
+
+def logits(module: nn.Module, batches: Sequence[Batch]) -> Tensor:
+    """What ``module``, in eval mode, says of all rows, (R, C) float32, in the order of the batches."""
+    with torch.inference_mode():
+        found = [module(batch["input_ids"], batch["attention_mask"]) for batch in batches]
+    return torch.cat(found).float()
+
+
+def made_up(config: AdaBertConfig, batches: int = 8, seed: int = 0) -> list[Batch]:
+    """Batches of random tokens with padding, for want of rows: 8 rows of up to 64 tokens each."""
+    generator = torch.Generator().manual_seed(seed)
+    length = min(64, config.max_position_embeddings)
+    made = []
+    for _ in range(batches):
+        ids = torch.randint(1, config.vocab_size, (8, length), generator=generator)
+        ends = torch.randint(length // 2, length + 1, (8, 1), generator=generator)
+        if config.sep_token_id is not None:
+            ids[ids == config.sep_token_id] = 1 if config.sep_token_id != 1 else 2
+            ids[:, length // 4] = config.sep_token_id
+            ids.scatter_(1, ends - 1, config.sep_token_id)
+        mask = (torch.arange(length) < ends).long()
+        made.append({"input_ids": ids * mask, "attention_mask": mask})
+    return made
+
+
+def _weights(dtype: torch.dtype) -> tuple[Any, Any]:
+    """Writer and reader of plain safetensors in ``dtype``."""
+
+    def write(folded: FoldedStudent, path: Path, batches: Sequence[Batch]) -> None:
+        state = folded.state_dict().items()
+        save_file({name: value.to(dtype).contiguous() for name, value in state}, path)
+
+    def read(path: Path, config: AdaBertConfig) -> nn.Module:
+        folded = fold(AdaBertForSequenceClassification(config)).to(dtype)
+        folded.load_state_dict(load_file(path))
+        return folded
+
+    return write, read
+
+
+def _write_program(folded: FoldedStudent, path: Path, batches: Sequence[Batch]) -> None:
+    longest = folded.embeddings.positions.num_embeddings
+    free = {0: torch.export.Dim("batch", min=1), 1: torch.export.Dim("length", min=2, max=longest)}
+    one_way = _unbranched(folded)
+    one_way.trim = False
+    program = torch.export.export(
+        one_way,
+        _example(folded),
+        dynamic_shapes={"input_ids": free, "attention_mask": free},
+    )
+    torch.export.save(program, path)
+
+
+def _read_program(path: Path, config: AdaBertConfig) -> nn.Module:
+    return torch.export.load(path).module()
+
+
+def _write_onnx(folded: FoldedStudent, path: Path, batches: Sequence[Batch]) -> None:
+    write_onnx(_unbranched(folded), path, _example(folded))
+
+
+def _write_onnx_int8(folded: FoldedStudent, path: Path, batches: Sequence[Batch]) -> None:
+    need_onnx()
+    import onnx
+
+    from adabert_nni.student.onnx_int8 import quantise
+
+    _write_onnx(folded, path, batches)
+    names = ("input_ids", "attention_mask")
+    feeds = [{name: batch[name].numpy() for name in names} for batch in batches]
+    onnx.save(quantise(onnx.load(path), feeds), path)
+
+
+def _read_onnx(path: Path, config: AdaBertConfig) -> nn.Module:
+    return OnnxModel(path)
+
+
+def _unbranched(folded: FoldedStudent) -> FoldedStudent:
+    """A copy that goes one way at any number of tokens, as a graph must."""
+    one_way = copy.deepcopy(folded)
+    one_way.few_tokens = 0
+    return one_way
+
+
+def _example(folded: FoldedStudent) -> tuple[Tensor, Tensor]:
+    """Two rows of 12 tokens, the first with padding, and with a separator where pairs need one."""
+    ids = torch.full((2, 12), 1)
+    mask = torch.ones_like(ids)
+    mask[0, 9:] = 0
+    if folded.sep_id is not None:
+        ids[:, [5, 8]] = folded.sep_id
+    return ids, mask
+
+
+FORMATS: dict[str, Format] = {
+    "folded": Format("folded.safetensors", EXACT, *_weights(torch.float32)),
+    "bf16": Format("folded-bf16.safetensors", ROUNDED, *_weights(torch.bfloat16)),
+    "torch-export": Format("model.pt2", EXACT, _write_program, _read_program),
+    "onnx": Format("model.onnx", EXACT, _write_onnx, _read_onnx),
+    "onnx-int8": Format("model.onnx", ROUNDED, _write_onnx_int8, _read_onnx),
+}

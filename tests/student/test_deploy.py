@@ -1,0 +1,85 @@
+"""Facts of an exported folder: what is in it, what it says, and what it refuses."""
+
+import pytest
+import torch
+
+from adabert_nni.data.embedded import generate
+from adabert_nni.data.tasks import Rows, get_task
+from adabert_nni.errors import AdaBertError
+from adabert_nni.files import read_json
+from adabert_nni.student.deploy import deploy, load_export, load_student
+from adabert_nni.student.export import save_student
+
+
+@pytest.fixture(scope="module")
+def folder(made_student, tiny_tokenizer, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run") / "student"
+    folder.mkdir()
+    student = made_student(seed=1, vocab_size=len(tiny_tokenizer))
+    save_student(student, tiny_tokenizer, folder, scores={}, history=[], seconds=0.0)
+    return folder
+
+
+def rows(split, count):
+    found = generate("mini-reviews")[split][:count]
+    return Rows([texts for texts, _ in found], [label for _, label in found], list(range(count)))
+
+
+def test_an_export_is_read_back_with_its_tokenizer(folder, tmp_path):
+    record = deploy(folder, "folded", tmp_path / "out")
+    assert read_json(tmp_path / "out" / "export.json") == record
+    student, tokenizer = load_student(folder)
+    inputs = tokenizer(["the food was good ."], return_tensors="pt")
+    ids, mask = inputs["input_ids"], inputs["attention_mask"]
+    with torch.inference_mode():
+        found = load_export(tmp_path / "out")(ids, mask)
+        assert torch.allclose(found, student(ids, mask).logits, atol=1e-5)
+    assert (tmp_path / "out" / "tokenizer.json").is_file()
+    assert "auto_map" not in read_json(tmp_path / "out" / "config.json")  # no code lies beside it
+
+
+def test_accuracy_stands_beside_the_students(folder, tmp_path):
+    record = deploy(
+        folder,
+        "bf16",
+        tmp_path / "out",
+        task=get_task("mini-reviews"),
+        selection=rows("train", 60),
+        validation=rows("validation", 80),
+    )
+    assert abs(record["accuracy"] - record["student_accuracy"]) <= 0.05
+    assert record["bytes"] < record["student_bytes"]
+
+
+def test_a_pruned_vocabulary_needs_texts(folder, tmp_path):
+    with pytest.raises(AdaBertError, match="add --task or --train"):
+        deploy(folder, "folded", tmp_path / "out", prune=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_pruned_export_is_smaller_and_as_good(folder, tmp_path):
+    given = {
+        "task": get_task("mini-reviews"),
+        "train": rows("train", 40),
+        "selection": rows("train", 60),
+        "validation": rows("validation", 80),
+    }
+    whole = deploy(folder, "folded", tmp_path / "whole", **given)
+    pruned = deploy(folder, "folded", tmp_path / "pruned", prune=True, **given)
+    assert pruned["vocabulary"] < whole["vocabulary"]
+    assert pruned["bytes"] < whole["bytes"]
+    assert pruned["student_accuracy"] == whole["student_accuracy"]
+
+
+def test_a_folder_with_something_in_it_is_refused_and_kept(folder, tmp_path):
+    (tmp_path / "mine.txt").write_text("keep")
+    with pytest.raises(AdaBertError, match="something here already"):
+        deploy(folder, "folded", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_folder_without_a_student_is_refused(tiny_teacher_dir, tmp_path):
+    with pytest.raises(AdaBertError, match="no student can be read there"):
+        load_student(tmp_path)
+    with pytest.raises(AdaBertError, match="holds a BertForSequenceClassification, not a student"):
+        load_student(tiny_teacher_dir)
