@@ -129,9 +129,7 @@ def prepare(config: Config, dim: int) -> Inputs:
         made_from,
     )
     table = load_file(probes / TABLE)
-    words, positions = embedding_tables(teacher)
-    counts = torch.bincount(torch.cat(train.input_ids), minlength=len(words))
-    words, positions = factorise(words, positions, dim, counts)
+    words, positions = factorise(*embedding_tables(teacher), dim)
     sep_id = tokenizer.sep_token_id if splits.task.is_pair else None
     shape = TaskShape(len(splits.task.labels), sep_id, data.max_length, words, positions)
     joined = train.with_teacher(table["ids"], table["probs"].float())

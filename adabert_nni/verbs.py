@@ -29,6 +29,26 @@ COLUMNS = {
     "share_of_peak": "of the peak",
     "floor_ms": "floor, ms",
 }
+SEARCH_COLUMNS = {
+    "model": "step of",
+    "backend": "backend",
+    "batch": "batch",
+    "length": "length",
+    "max_depth": "K_max",
+    "ms": "ms",
+    "worst_ms": "ms at K_max",
+    "megabytes": "MB",
+    "speedup_vs_nni": "x NNI",
+    "speedup_per_pass": "x one pass of it",
+    "worst_speedup_vs_nni": "x NNI at K_max",
+    "memory_vs_nni": "of its memory",
+    "share_of_peak": "of the peak",
+    "floor_ms": "floor, ms",
+}
+GROWTH_COLUMNS = {
+    **{"model": "step of", "of": "larger", "from": "from", "to": "to"},
+    **{"ms": "x ms", "peak_bytes": "x memory"},
+}
 
 
 @dataclass(frozen=True)
@@ -60,23 +80,46 @@ def inference(args: argparse.Namespace) -> str:
         quick=args.quick,
         threads=args.threads,
     )
-    settings = found["settings"]
-    lines = [
-        f"{settings['device']}; threads {settings['threads']}; peak {settings['peak_gflops']:.0f} "
-        f"GFLOP/s before, {settings['peak_gflops_afterwards']:.0f} after; commit "
-        f"{settings['commit']}",
-        "",
-        markdown_table(found["rows"], COLUMNS),
-    ]
+    lines = [_surroundings(found["settings"]), "", markdown_table(found["rows"], COLUMNS)]
     if found["tokenisation"]:
         spoken = {key: COLUMNS[key] for key in ("batch", "length", "ms", "texts_per_s")}
         lines += ["", "tokenisation, not in the times above:", ""]
         lines += [markdown_table(found["tokenisation"], spoken)]
     lines += ["", *(f"left out: {sentence}" for sentence in found["left_out"])]
+    return _written({"student": args.student, **found}, lines, args.output)
+
+
+def search(args: argparse.Namespace) -> str:
+    """Time a training step of the search beside NNI's own GumbelDARTS."""
+    from adabert_nni.benchmark.search import run_search_benchmark
+    from adabert_nni.report.tables import markdown_table, percent
+
+    found = run_search_benchmark(quick=args.quick, threads=args.threads)
+    rows = [{**row, "megabytes": row["peak_bytes"] / 1e6} for row in found["rows"]]
+    lines = [_surroundings(found["settings"]), "", markdown_table(rows, SEARCH_COLUMNS)]
+    if found["growth"]:
+        lines += ["", markdown_table(found["growth"], GROWTH_COLUMNS)]
+    if found["around"]:
+        share = percent(found["around"]["around_share"])
+        lines += ["", f"a search's time around its arithmetic, sampled estimator: {share}"]
+    lines += ["", *(f"left out: {sentence}" for sentence in found["left_out"])]
+    return _written(found, lines, args.output)
+
+
+def _surroundings(settings: dict[str, Any]) -> str:
+    return (
+        f"{settings['device']}; threads {settings['threads']}; peak {settings['peak_gflops']:.0f} "
+        f"GFLOP/s before, {settings['peak_gflops_afterwards']:.0f} after; commit "
+        f"{settings['commit']}"
+    )
+
+
+def _written(found: dict[str, Any], lines: list[str], output: Path) -> str:
+    """Write a benchmark as JSON, and its text beside it; what to show of it."""
     text = "\n".join(lines)
-    write_json(args.output, {"student": args.student, **found})
-    atomic_write(args.output.with_suffix(".md"), text + "\n")
-    return f"{text}\n\nwritten: {args.output}, {args.output.with_suffix('.md')}"
+    write_json(output, found)
+    atomic_write(output.with_suffix(".md"), text + "\n")
+    return f"{text}\n\nwritten: {output}, {output.with_suffix('.md')}"
 
 
 def _teacher(source: str | None, student: Path | None) -> Any:
@@ -102,6 +145,11 @@ def _inference(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--teacher", metavar="NAME_OR_DIR", help="default: what teacher.json of the run names"
     )
+    _timing(parser)
+
+
+def _timing(parser: argparse.ArgumentParser) -> None:
+    """Options of every benchmark."""
     parser.add_argument("--quick", action="store_true", help="two sizes, within a minute")
     parser.add_argument("--threads", type=_positive, help="default: PyTorch's choice")
     parser.add_argument("--output", type=_json, default=Path("benchmark.json"), metavar="FILE.json")
@@ -121,6 +169,7 @@ def _json(text: str) -> Path:
 
 BENCHMARKS: dict[str, Benchmark] = {
     "inference": Benchmark(inference, _inference),
+    "search": Benchmark(search, _timing),
 }
 
 

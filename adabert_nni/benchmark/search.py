@@ -13,9 +13,11 @@ from typing import Any
 
 import torch
 
+from adabert_nni.benchmark.around import profile_search
 from adabert_nni.benchmark.machine import device, surroundings
 from adabert_nni.benchmark.timing import Clock, peak_gflops, share_of_peak, timing
 from adabert_nni.benchmark.workers import Worker, working
+from adabert_nni.config import SpaceConfig
 from adabert_nni.errors import AdaBertError
 from adabert_nni.search.steps import STEPS, StepSize
 
@@ -35,10 +37,11 @@ GROWN = {
 
 @dataclass(frozen=True)
 class Case:
-    """One size, and how long its rounds may take on a CPU: none but the first starts after that."""
+    """One size, and when to stop: after ``seconds`` no round starts but the first ``least``."""
 
     size: StepSize
     seconds: float
+    least: int = 3
 
 
 def cases(*, quick: bool, gpu: bool) -> list[Case]:
@@ -55,7 +58,7 @@ def cases(*, quick: bool, gpu: bool) -> list[Case]:
     if quick:
         return [Case(BASE, 8.0), Case(replace(BASE, precision="bf16"), 8.0)]
     grown = [Case(size, 6.0) for size in GROWN.values()]
-    return [Case(PAPER, 60.0), Case(REAL, 30.0), Case(BASE, 4.0), *grown, Case(half, 6.0)]
+    return [Case(PAPER, 60.0, least=2), Case(REAL, 30.0), Case(BASE, 4.0), *grown, Case(half, 6.0)]
 
 
 NOTES = {
@@ -86,7 +89,8 @@ def run_search_benchmark(
 
     Returns:
         ``settings``; ``rows``, one per step and size; ``growth``, what a larger batch, length or
-        max_depth multiplies time and memory by; ``left_out``, a sentence for each size that is missing.
+        max_depth multiplies time and memory by; ``around``, the profile of a short search, None if
+        quick; ``left_out``, a sentence for each size that is missing.
     """
     before = torch.get_num_threads()
     rows, left_out = list[dict[str, Any]](), list[str]()
@@ -100,9 +104,11 @@ def run_search_benchmark(
             except AdaBertError as error:
                 left_out.append(f"{case.size}: {error}")
         settings["peak_gflops_afterwards"] = peak_gflops(device=device())
+        around = None if quick else profile_search(SpaceConfig.load("paper"))
     finally:
         torch.set_num_threads(before)
-    return {"settings": settings, "rows": rows, "growth": growth(rows), "left_out": left_out}
+    found = {"settings": settings, "rows": rows, "growth": growth(rows)}
+    return {**found, "around": around, "left_out": left_out}
 
 
 def timed(case: Case, peak: float, clock: Clock) -> list[dict[str, Any]]:
@@ -122,7 +128,9 @@ def timed(case: Case, peak: float, clock: Clock) -> list[dict[str, Any]]:
     with working(list(STEPS), case.size, torch.get_num_threads()) as workers:
         ms: dict[str, list[Mapping[int, float]]] = {worker.row: [] for worker in workers}
         start = clock()
-        while len(ms[PEER]) < ROUNDS and (not ms[PEER] or clock() - start < case.seconds):
+        for done in range(ROUNDS):
+            if done >= case.least and clock() - start >= case.seconds:
+                break
             for worker in workers:
                 ms[worker.row].append({depth: worker.ms(depth) for depth in worker.gflop})
         found = [row(worker, case.size, ms[worker.row], peak) for worker in workers]

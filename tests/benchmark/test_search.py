@@ -1,5 +1,7 @@
 """Facts of the table of search: who is in it, under which keys, and what its ratios are ratios of."""
 
+import json
+from argparse import Namespace
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -10,6 +12,7 @@ from adabert_nni.benchmark.search import BASE, GROWN, Case, cases, run_search_be
 from adabert_nni.benchmark.workers import Worker
 from adabert_nni.errors import AdaBertError
 from adabert_nni.search.steps import StepSize
+from adabert_nni.verbs import BENCHMARKS
 
 KEYS = {"model", "backend", "batch", "length", "max_depth", "ms", "peak_bytes", "floor_ms"}
 # A step at depth 2 takes these ms, at depth 1 half of it; the peer knows one depth only.
@@ -45,8 +48,10 @@ def faked(monkeypatch, clock):
         yield [Fake(row, size, clock) for row in rows]
 
     monkeypatch.setattr(search, "working", working)
-    monkeypatch.setattr(search, "surroundings", lambda: {"peak_gflops": 100.0})
+    told = {"device": "made up", "threads": 1, "peak_gflops": 100.0, "commit": None}
+    monkeypatch.setattr(search, "surroundings", lambda: told)
     monkeypatch.setattr(search, "peak_gflops", lambda **_: 100.0)
+    monkeypatch.setattr(search, "profile_search", lambda space: {"around_share": 0.01})
     return clock
 
 
@@ -69,13 +74,13 @@ def test_each_row_has_its_keys_and_is_compared_with_the_peer_of_its_size(faked):
 
 def test_rows_take_turns_until_the_time_is_up(faked):
     # a round takes 120 + 30 + 6 ms, so that the third does not start after 0.3 s
-    timed(Case(SMALL, 0.3), 100.0, faked)
+    timed(Case(SMALL, 0.3, least=1), 100.0, faked)
     a_round = ["nni-gumbel-darts", *["adabert-exact"] * 2, *["adabert-sampled"] * 2]
     assert faked.log == 2 * a_round
 
 
-def test_one_round_is_taken_however_long_it_takes_and_never_more_than_the_most(faked):
-    assert timed(Case(SMALL, 0.0), 100.0, faked)[0]["rounds"] == 1
+def test_the_least_rounds_are_taken_however_long_they_take_and_never_more_than_the_most(faked):
+    assert timed(Case(SMALL, 0.0, least=2), 100.0, faked)[0]["rounds"] == 2
     assert timed(Case(SMALL, 1e9), 100.0, faked)[0]["rounds"] == search.ROUNDS
 
 
@@ -83,6 +88,7 @@ def test_growth_says_what_a_larger_setting_multiplies(faked):
     found = run_search_benchmark(clock=faked)
     lines = {(line["model"], line["of"]): line for line in found["growth"]}
     assert set(lines) == {(model, key) for model in FULL for key in GROWN}
+    assert found["around"] == {"around_share": 0.01}
     batch = lines["adabert-exact", "batch"]
     assert (batch["from"], batch["to"]) == (8, 32)
     assert (batch["ms"], batch["peak_bytes"]) == (4.0, 4.0)
@@ -131,3 +137,15 @@ def test_a_worker_steps_in_a_process_of_its_own(monkeypatch):
         assert worker.peak_bytes() > 0
         with pytest.raises(AdaBertError, match=r"adabert-sampled.*--quick"):
             worker.peak_bytes()  # it ended with the first answer
+
+
+def test_the_verb_writes_the_rows_as_json_and_a_table(faked, tmp_path):
+    args = Namespace(quick=True, threads=None, output=tmp_path / "search.json")
+    shown = BENCHMARKS["search"].run(args)
+    rows = json.loads(args.output.read_text())["rows"]
+    assert {(line["model"], line["backend"]) for line in rows} == {
+        (model, backend) for model in FULL for backend in ("torch", "torch-bf16")
+    }
+    table = (tmp_path / "search.md").read_text()
+    assert table.strip() in shown
+    assert "| adabert-sampled | torch-bf16 | 8 | 32 | 2 |" in table
