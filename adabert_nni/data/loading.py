@@ -7,13 +7,11 @@ made on them, and validation rows are only ever reported on. It must not know of
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from pathlib import Path
-
-import numpy as np
 
 from adabert_nni.data import embedded
 from adabert_nni.data.files_in import Table, read_hub, read_table
+from adabert_nni.data.splitting import split_off, subset
 from adabert_nni.data.tasks import Rows, Splits, Task, get_task
 from adabert_nni.errors import AdaBertError
 
@@ -51,12 +49,13 @@ def load_splits(
         text_pair: column of the second text, if there is one.
         label: column of the label, default "label".
         selection_share: share of the training rows to select by, in (0, 0.5]; at least 200 rows
-            are taken, but never more than half.
+            are aimed at, but never more than half.
         train_rows: keep only so many of the training rows, with every class; None: all.
         seed: of every draw, >= 0.
 
     Returns:
-        The task and its rows; no row of ``selection`` is in ``train``.
+        The task and its rows; no row of ``selection`` is in ``train``, nor inside a longer text there
+        (``splitting.families``).
 
     Raises:
         AdaBertError: if the rows cannot be had or cannot be split.
@@ -82,7 +81,7 @@ def load_splits(
     if twice:
         logger.warning("%d of %d validation rows have a training row's text", twice, len(held))
     count = min(max(round(selection_share * len(rows)), _LEAST_SELECTION), len(rows) // 2)
-    rest, chosen = _split_off(rows, count, (seed, _SELECT))
+    rest, chosen = split_off(rows, count, (seed, _SELECT))
     if train_rows is not None:
         rest = _subset(rest, train_rows, len(known.labels), seed)
     splits = Splits(known, rest, chosen, held)
@@ -145,7 +144,7 @@ def _own(
         if Path(validation).samefile(train):
             raise AdaBertError(f"{validation}: got the training file again; leave validation out")
         return task, rows, _to_rows(held, task.labels)
-    rows, held_rows = _split_off(rows, round(_VALIDATION_SHARE * len(rows)), (seed, _CARVE))
+    rows, held_rows = split_off(rows, round(_VALIDATION_SHARE * len(rows)), (seed, _CARVE))
     logger.info("%s: no validation file; %d of its rows are held out", train, len(held_rows))
     return task, rows, held_rows
 
@@ -169,31 +168,9 @@ def _to_rows(table: Table, names: tuple[str, ...], more: dict[str, int] | None =
     return Rows(table.texts, [ids[label] for label in table.labels], list(range(len(table.lines))))
 
 
-def _split_off(rows: Rows, count: int, key: tuple[int, int]) -> tuple[Rows, Rows]:
-    """(the rest, ``count`` rows): classes in proportion, drawn by ``key``, both in file order.
-
-    The rest keeps a row of every class, so a class with a single row is never split off.
-    """
-    sizes = Counter(rows.labels)
-    fair = {name: count * size / len(rows) for name, size in sizes.items()}
-    quota = {name: int(share) for name, share in fair.items()}
-    while sum(quota.values()) < count:
-        able = [name for name in sizes if quota[name] < sizes[name] - 1]
-        if not able:
-            break
-        quota[max(able, key=lambda name: (fair[name] - quota[name], -name))] += 1
-    rng = np.random.default_rng(key)
-    labels = np.asarray(rows.labels)
-    taken: set[int] = set()
-    for name in sorted(sizes):
-        taken.update(rng.permutation(np.flatnonzero(labels == name))[: quota[name]].tolist())
-    rest = [i for i in range(len(rows)) if i not in taken]
-    return rows.take(rest), rows.take(sorted(taken))
-
-
 def _subset(rows: Rows, count: int, classes: int, seed: int) -> Rows:
     if count < classes:
         raise AdaBertError(f"train_rows: got {count}, at least one per class ({classes}) is needed")
     if count > len(rows):
         logger.warning("train_rows: got %d, there are %d; all are used", count, len(rows))
-    return _split_off(rows, max(len(rows) - count, 0), (seed, _SUBSET))[0]
+    return subset(rows, count, (seed, _SUBSET))

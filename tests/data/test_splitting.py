@@ -1,0 +1,79 @@
+"""Facts about splits that keep families of texts whole."""
+
+import logging
+from collections import Counter
+
+import pytest
+
+from adabert_nni.data.splitting import families, split_off, subset
+from adabert_nni.data.tasks import Rows
+
+
+def single(texts, labels=None):
+    labels = labels or [i % 2 for i in range(len(texts))]
+    return Rows([(text,) for text in texts], labels, list(range(len(texts))))
+
+
+def test_a_phrase_joins_the_longest_sentence_that_holds_it():
+    texts = [
+        "a good film",
+        "it is a good film , really",
+        "good",
+        "a bad film",
+        "a good film",
+        "bad",
+    ]
+    f = families(texts)
+    assert f[0] == f[1] == f[2] == f[4]  # phrase, sentence, word, and the phrase again
+    assert f[3] == f[5] != f[0]
+
+
+@pytest.mark.parametrize("short", ["goo", "film a", "a film", "a good film indeed", "it film"])
+def test_only_whole_words_in_their_order_count_as_inside(short):
+    one, other = families(["it is a good film", short])
+    assert one != other
+
+
+def test_a_shared_phrase_does_not_join_two_sentences():
+    f = families(["the cast is very good today", "very good", "a very good cast"])
+    assert f[0] != f[2]
+    assert f[1] == f[0]  # the longer one's
+
+
+def test_families_equal_a_search_through_all_pairs():
+    # ten words make many overlaps; the plain definition: the longest text that holds it, of equals the first
+    texts = [" ".join("abcde"[(i * k + i // 7) % 5] for k in range(1 + i % 9)) for i in range(200)]
+    order = sorted(dict.fromkeys(texts), key=lambda text: -len(text.split()))
+    owner = {}
+    for text in order:
+        holders = [o for o in order if f" {text} " in f" {o} " and owner.get(o, o) == o]
+        owner[text] = holders[0] if holders and holders[0] in owner else text
+    found = families(texts)
+    number = dict(zip(texts, found, strict=True))
+    assert all(number[text] == number[owner[text]] for text in texts)
+    assert len(set(found)) == len(set(owner.values())) > 3
+
+
+def test_no_family_is_on_both_sides_and_classes_keep_their_shares():
+    texts = [text for i in range(300) for text in (f"a{i} b c d{i}", f"a{i} b", f"c d{i}")]
+    rest, chosen = split_off(single(texts, [i % 3 == 0 for i in range(900)]), 90, (0, 1))
+    together = families(texts)
+    assert not {together[i] for i in rest.ids} & {together[i] for i in chosen.ids}
+    assert len(chosen) == pytest.approx(90, abs=2)
+    assert Counter(chosen.labels)[1] == pytest.approx(30, abs=2)
+
+
+def test_one_family_of_all_rows_is_split_row_by_row_with_a_warning(caplog):
+    rows = Rows(
+        [("the same question", f"answer {i}") for i in range(40)], [0, 1] * 20, list(range(40))
+    )
+    with caplog.at_level(logging.WARNING):
+        rest, chosen = split_off(rows, 10, (0, 1))
+    assert (len(rest), len(chosen)) == (30, 10)
+    assert "large groups" in caplog.text
+
+
+def test_a_subset_keeps_every_class():
+    rows = single([f"text {i}" for i in range(100)], [0] * 98 + [1, 2])
+    kept = subset(rows, 3, (0, 2))
+    assert (len(kept), set(kept.labels)) == (3, {0, 1, 2})
