@@ -116,6 +116,14 @@ class SearchConfig:
     """Weight of the knowledge loss against the task loss, 0 to 1 (equation 1)"""
     beta: Amount = 4.0
     """Weight of the efficiency loss, 0 or more: higher finds smaller students (equation 1)"""
+    cost: Text = "paper"
+    """Cost of an op in equation (5): paper (SIZE + FLOPs), measured (ms here), or a file of benchmark ops"""
+    max_params: Count | None = None
+    """Most parameters of the student, embeddings included; the search keeps to it"""
+    max_latency_ms: Positive | None = None
+    """Most ms of a batch of the student, float32 PyTorch, all rows max_length (up to 128) long"""
+    latency_batch: Count = 32
+    """Rows of that batch"""
     temperature: Positive = 1.0
     """Temperature T of the distillation (equation 3)"""
     tau_start: Positive = 1.0
@@ -155,6 +163,8 @@ class SearchConfig:
 class StudentConfig:
     """The student that is derived from the search and fine-tuned."""
 
+    student_start: Literal["inherited", "fresh"] = "inherited"
+    """Weights to train on from: inherited from the supernet as in the paper, or fresh ones"""
     student_epochs: Whole = 10
     """Passes over the training rows"""
     student_lr: Rate = 1e-3

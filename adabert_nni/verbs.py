@@ -14,6 +14,7 @@ from adabert_nni.errors import AdaBertError
 from adabert_nni.files import atomic_write, read_json, write_json
 
 REFERENCE = "reference"
+ROUNDS, QUICK_ROUNDS = 15, 3  # of "ops"
 COLUMNS = {
     "model": "model",
     "backend": "backend",
@@ -106,6 +107,22 @@ def search(args: argparse.Namespace) -> str:
     return _written(found, lines, args.output)
 
 
+def ops(args: argparse.Namespace) -> str:
+    """Time each op of a space on this machine: a table for ``--cost FILE``."""
+    from adabert_nni.benchmark.ops import Size, measure_ops, rows
+    from adabert_nni.config import SpaceConfig
+    from adabert_nni.report.tables import markdown_table
+
+    space = SpaceConfig.load(args.space)
+    size = Size(args.batch, args.length, pair=args.pair)
+    rounds = QUICK_ROUNDS if args.quick else ROUNDS
+    times = measure_ops(space, size, threads=args.threads, repetitions=rounds)
+    times.save(args.output)
+    lines = [f"batch {size.batch}, length {size.length}, threads {times.threads}, float32", ""]
+    lines += [markdown_table(rows(times), {"part": "part", "ms": "ms"}), ""]
+    return "\n".join([*lines, f"written: {args.output}"])
+
+
 def _surroundings(settings: dict[str, Any]) -> str:
     return (
         f"{settings['device']}; threads {settings['threads']}; peak {settings['peak_gflops']:.0f} "
@@ -148,6 +165,14 @@ def _inference(parser: argparse.ArgumentParser) -> None:
     _timing(parser)
 
 
+def _ops(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--space", default="paper", metavar="NAME_OR_FILE", help="default: paper")
+    parser.add_argument("--batch", type=_positive, default=32, help="rows (default: 32)")
+    parser.add_argument("--length", type=_positive, default=128, help="tokens (default: 128)")
+    parser.add_argument("--pair", action="store_true", help="rows are pairs of texts")
+    _timing(parser)
+
+
 def _timing(parser: argparse.ArgumentParser) -> None:
     """Options of every benchmark."""
     parser.add_argument("--quick", action="store_true", help="two sizes, within a minute")
@@ -170,6 +195,7 @@ def _json(text: str) -> Path:
 BENCHMARKS: dict[str, Benchmark] = {
     "inference": Benchmark(inference, _inference),
     "search": Benchmark(search, _timing),
+    "ops": Benchmark(ops, _ops),
 }
 
 
@@ -197,21 +223,9 @@ def export_student(args: argparse.Namespace) -> str:
     output = args.output or args.student.with_name(f"{args.student.name}-{args.format}")
     rows: dict[str, Any] = {}
     if given:
-        from adabert_nni.data.loading import load_splits
+        from adabert_nni.inputs import read_rows
 
-        data = config.data
-        splits = load_splits(
-            data.task,
-            data_dir=data.data_dir,
-            train=data.train,
-            validation=data.validation,
-            text=data.text,
-            text_pair=data.text_pair,
-            label=data.label,
-            selection_share=data.selection_share,
-            train_rows=data.train_rows,
-            seed=data.split_seed,
-        )
+        splits = read_rows(config.data)
         rows = {"task": splits.task, "train": splits.train, "selection": splits.selection}
         rows["validation"] = splits.validation
     made = deploy(args.student, args.format, output, prune=args.prune_vocabulary, **rows)

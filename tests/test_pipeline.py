@@ -7,7 +7,7 @@ import pytest
 import yaml
 from transformers import BertConfig, BertForSequenceClassification
 
-from adabert_nni import AdaBertError, Architecture, pipeline
+from adabert_nni import AdaBertError, Architecture, inputs, pipeline
 from adabert_nni.benchmark import peers
 from adabert_nni.config import Config
 from adabert_nni.files import read_json
@@ -109,8 +109,11 @@ def test_each_epoch_reports_numbers_that_the_web_ui_can_draw(finished):
 
 def test_a_finished_run_is_not_run_again(settings, finished, monkeypatch):
     metrics, _, output = finished
-    for stage in ("run_search", "train_student", "finetune_teacher", "build_probes"):
-        monkeypatch.setattr(pipeline, stage, lambda *a, **k: pytest.fail("ran again"))
+    for room in (pipeline, inputs):
+        for stage in {"run_search", "train_student", "finetune_teacher", "build_probes"} & set(
+            vars(room)
+        ):
+            monkeypatch.setattr(room, stage, lambda *a, **k: pytest.fail("ran again"))
     again = pipeline.compress(Config.from_mapping(settings, "test"), output)
     assert again["student_accuracy"] == metrics["student_accuracy"]
 
@@ -162,8 +165,8 @@ def test_search_never_sees_the_validation_rows(settings, monkeypatch, tmp_path):
     config = Config.from_mapping(settings, "test")
     with pytest.raises(AdaBertError, match="far enough"):
         pipeline.compress(config, tmp_path / "spied")
-    inputs = pipeline.prepare(config, 16)
-    validation = {tuple(ids.tolist()) for ids in inputs.validation.input_ids}
+    prepared = inputs.prepare(config, 16, inputs.read_rows(config.data))
+    validation = {tuple(ids.tolist()) for ids in prepared.validation.input_ids}
     for rows in seen:
         assert not validation & {tuple(ids.tolist()) for ids in rows.input_ids}
     assert not (tmp_path / "spied" / "search").exists()  # nothing half-written
@@ -180,3 +183,26 @@ def test_a_given_architecture_is_trained_from_fresh_weights_and_its_folder_is_it
     assert metrics["depth"] == trained.depth
     with pytest.raises(AdaBertError, match="architecture"):  # a found one is of other settings
         pipeline.train_fixed(config, given, output)
+
+
+def test_a_run_keeps_its_targets_and_says_so(settings, tmp_path):
+    tight = {**settings, "seed": 3, "max_params": 9_000, "max_latency_ms": 1e4, "cost": "measured"}
+    metrics = pipeline.compress(Config.from_mapping(tight, "test"), tmp_path / "tight")
+    assert metrics["student_params"] <= 9_000 < metrics["student_params"] + 9_000
+    assert metrics["targets"]["max_params"]["met"]
+    assert metrics["targets"]["max_params"]["predicted"] >= metrics["student_params"]
+    assert metrics["targets"]["max_latency_ms"]["measured"] > 0
+    epoch = read_json(tmp_path / "tight" / "search" / "search.json")["epochs"][-1]
+    assert epoch["expected_params"] > 0 and epoch["expected_latency_ms"] > 0
+
+
+def test_a_fresh_student_is_that_of_the_architecture_alone(settings, tmp_path):
+    config = Config.from_mapping({**settings, "student_start": "fresh"}, "test")
+    pipeline.compress(config, tmp_path / "searched")
+    found = tmp_path / "searched" / "architecture.json"
+    pipeline.train_fixed(config, found, tmp_path / "trained")
+    weights = [
+        (tmp_path / run / "student" / "model.safetensors").read_bytes()
+        for run in ("searched", "trained")
+    ]
+    assert weights[0] == weights[1]

@@ -6,6 +6,8 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from adabert_nni import cli
 from adabert_nni.benchmark import inference, machine, peers
+from adabert_nni.benchmark.ops import Times
+from adabert_nni.config import SpaceConfig
 from adabert_nni.files import read_json, write_json
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
@@ -75,3 +77,13 @@ def test_an_export_with_rows_tells_the_accuracy(run_folder, capsys):
     record = read_json(run_folder / "student-bf16" / "export.json")
     assert record["vocabulary"] < AdaBertConfig.from_pretrained(run_folder / "student").vocab_size
     assert 0 <= record["accuracy"] <= 1
+
+
+def test_the_times_of_ops_are_written_as_a_table_that_a_search_takes(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(cli, "_log", lambda debug: None)
+    output = tmp_path / "times.json"
+    words = ["benchmark", "ops", "--space", "small", "--batch", "1", "--length", "8", "--quick"]
+    assert cli.main([*words, "--threads", "1", "--output", str(output)]) == cli.OK
+    space = SpaceConfig.load("small")
+    assert set(Times.load(output, space.ops).cost.ops) == set(space.ops)
+    assert "| max_pool_3 " in capsys.readouterr().out

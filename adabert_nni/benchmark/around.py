@@ -19,8 +19,8 @@ STEPS, SHORTEST, LONGEST = 12, 4, 24  # tokens of a row, 14 on average, as in SS
 VOCABULARY, TEACHER_LAYERS = 30522, 12
 LOOP = ("loops/fit_loop.py", "run")
 ARITHMETIC = {
-    "training_step": ("search/strategy.py", "training_step"),
-    "validation_step": ("search/strategy.py", "validation_step"),
+    "training_step": ("search/module.py", "training_step"),
+    "validation_step": ("search/module.py", "validation_step"),
 }
 
 

@@ -72,6 +72,7 @@ def write_report(
         "student_bytes": (output / "student" / WEIGHTS).stat().st_size,
         "student_gflop": flops(student_model, int(timing["batch"]), length),
         "depth": architecture.depth,
+        **_targets(output / "search" / "search.json"),
         **timing,
         "selection_accuracy": max(epoch["selection_accuracy"] for epoch in of_student["history"]),
         "teacher_seconds": of_teacher["seconds"],
@@ -92,6 +93,12 @@ def write_report(
     )
     atomic_write(output / "student" / "README.md", card)
     return metrics
+
+
+def _targets(search: Path) -> dict[str, Any]:
+    """The targets that a search was given, and whether they are met; nothing if there were none."""
+    targets = read_json(search).get("targets") if search.is_file() else None
+    return {"targets": targets} if targets else {}
 
 
 def peak_bytes() -> int:

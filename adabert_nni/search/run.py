@@ -6,14 +6,13 @@ form), ``supernet.safetensors`` and ``search.json`` (numbers per epoch). Knows n
 
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import torch
 from nni.nas.evaluator.pytorch import Lightning, Trainer
-from safetensors.torch import save_file
 from torch import Tensor
 
 from adabert_nni.checkpoint import Checkpoint
@@ -23,9 +22,12 @@ from adabert_nni.files import write_json
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.search.evaluator import SearchData, SearchModule
 from adabert_nni.search.experiment import InProcessExperiment
+from adabert_nni.search.module import FREE_OPS, AdaBertModule
+from adabert_nni.search.outcome import keep, save
 from adabert_nni.search.resume import Resume
 from adabert_nni.search.space import AdaBertSpace
-from adabert_nni.search.strategy import FREE_OPS, AdaBertStrategy
+from adabert_nni.search.strategy import AdaBertStrategy
+from adabert_nni.search.targets import Target
 from adabert_nni.training import progress
 
 logger = logging.getLogger(__name__)
@@ -62,6 +64,9 @@ def run_search(
     *,
     seed: int,
     folder: Path,
+    costs: Mapping[str, float] | None = None,
+    targets: Sequence[Target] = (),
+    measured: Callable[[Architecture], float] | None = None,
     on_epoch: EpochReport | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> Architecture:
@@ -75,6 +80,10 @@ def run_search(
         selection: rows that only measure.
         seed: seeds everything random.
         folder: existing folder for the artefacts.
+        costs: of each op in equation (5); None takes SIZE + FLOPs.
+        targets: what the student must keep to.
+        measured: gives a student's ms, to check the target of latency by what was found; None trusts the
+            target's own costs.
         on_epoch: called with (epoch, metrics) after each epoch, also, at once, for those that were
             done before a kill: NNI counts what a process reports, so its curve would lack them.
         checkpoint: where the search keeps its state, and goes on from after a kill.
@@ -125,6 +134,8 @@ def run_search(
         alpha_weight_decay=settings.alpha_weight_decay,
         alpha_warmup=settings.alpha_warmup,
         clip_norm=settings.clip_norm,
+        costs=costs,
+        targets=targets,
         seed=seed,
         start=resume.start,
         on_epoch=after_epoch,
@@ -153,10 +164,11 @@ def run_search(
     ticks.close()
     sample = experiment.export_top_models(formatter="dict")[0]
     experiment.stop()
-    write_json(
-        folder / "search.json", {"epochs": history, "probs": strategy.oneshot_module.export_probs()}
-    )
-    return _save(folder, sample, strategy)
+    found = cast(AdaBertModule, strategy.oneshot_module)
+    sample, kept = keep(found, sample, measured)
+    probs = found.export_probs()
+    write_json(folder / "search.json", {"epochs": history, "probs": probs, "targets": kept})
+    return save(folder, sample, strategy)
 
 
 COLLAPSE_SHARE = 0.7  # share of skip and zero in P_alpha beyond which the search warns
@@ -195,20 +207,6 @@ def _evaluator(module: SearchModule, data: SearchData, epochs: int, resume: Resu
         num_sanity_val_steps=0,
     )
     return Lightning(module, trainer, datamodule=data)
-
-
-def _save(folder: Path, sample: dict[str, Any], strategy: AdaBertStrategy) -> Architecture:
-    architecture = Architecture.from_sample(sample)
-    architecture.save(folder / "architecture.json")
-    write_json(folder / "sample.json", sample)
-    weights = {
-        name: value.contiguous() for name, value in strategy.supernet.body.state_dict().items()
-    }
-    save_file(
-        {name: value for name, value in weights.items() if not name.endswith("alpha")},
-        folder / "supernet.safetensors",
-    )
-    return architecture
 
 
 def _line(metrics: dict[str, float]) -> str:

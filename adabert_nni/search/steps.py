@@ -22,8 +22,9 @@ from adabert_nni.data.encoding import Batch
 from adabert_nni.losses import total_loss
 from adabert_nni.model.ops import OPS
 from adabert_nni.search.evaluator import SearchModule
+from adabert_nni.search.module import AdaBertModule
 from adabert_nni.search.space import DEPTH, AdaBertSpace
-from adabert_nni.search.strategy import AdaBertModule, AdaBertStrategy
+from adabert_nni.search.strategy import AdaBertStrategy
 from adabert_nni.search.supernet import PRECISIONS, StraightThroughLayer
 
 GAMMA, CLIP_NORM = 0.8, 5.0

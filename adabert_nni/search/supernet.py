@@ -45,20 +45,15 @@ class GumbelSampler:
 
     Attributes:
         tau: temperature > 0; towards 0 the soft sample becomes one-hot.
-        greedy: take argmax of P_alpha instead of sampling, to evaluate what would be derived.
     """
 
     def __init__(self, tau: float) -> None:
         """Start at temperature ``tau`` with a generator that the owner seeds."""
         self.tau = tau
-        self.greedy = False
         self.generator = torch.Generator()  # on the CPU, so that every device draws the same
 
     def draw(self, alpha: Tensor) -> Draw:
         """Sample from softmax(alpha), alpha (n,)."""
-        if self.greedy:
-            index = int(alpha.argmax())
-            return Draw(index, nn.functional.one_hot(torch.tensor(index), len(alpha)).to(alpha))
         uniform = torch.rand(len(alpha), generator=self.generator).clamp(1e-10, 1 - 1e-7)
         noise = -(-uniform.log()).log()
         soft = ((alpha.log_softmax(0) + noise.to(alpha.device)) / self.tau).softmax(0)

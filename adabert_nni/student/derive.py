@@ -12,8 +12,6 @@ from torch import Tensor
 from adabert_nni.model.architecture import ZERO, Architecture
 from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
 
-UNSEEN = 0.1  # occurrences that a word of the vocabulary counts for at least
-
 
 def student_weights(
     architecture: Architecture, supernet: Mapping[str, Tensor]
@@ -86,27 +84,20 @@ def keep_strongest(
     return Architecture(architecture.depth, architecture.nodes, edges)
 
 
-def factorise(
-    words: Tensor, positions: Tensor, dim: int, counts: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
+def factorise(words: Tensor, positions: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     """Truncated SVD of the teacher's word embeddings; positions go through the same projection.
-
-    With ``counts`` a word weighs as often as the task uses it, so that the D directions are spent on the
-    task's words and not on the thousands that it never shows.
 
     Args:
         words: the teacher's word embeddings, (V, H).
         positions: its position embeddings, (P, H); (0, H) if it has none.
         dim: D; D > H pads with zeros.
-        counts: how often each word occurs in the training rows, (V,), >= 0; None weighs all alike.
 
     Returns:
         (V, D) and (P, D), both scaled so that a word vector has unit mean square on average.
     """
     words, positions = words.float(), positions.float()
-    weights = torch.ones(len(words)) if counts is None else counts.float() + UNSEEN
     # Eigenvectors of the H x H Gram matrix are the right singular vectors, found without the V x V side.
-    _, vectors = torch.linalg.eigh(words.T @ (words * weights.unsqueeze(1)))
+    _, vectors = torch.linalg.eigh(words.T @ words)
     basis = vectors.flip(1)[:, :dim]
     basis = basis * torch.where(basis.sum(0) < 0, -1.0, 1.0)  # eigenvectors have no sign: fix one
     factors = [table @ basis for table in (words, positions)]

@@ -5,8 +5,9 @@ import torch
 
 from adabert_nni.model.ops import OPS
 from adabert_nni.search.evaluator import SearchModule
+from adabert_nni.search.module import AdaBertModule
 from adabert_nni.search.space import AdaBertSpace
-from adabert_nni.search.strategy import AdaBertModule, AdaBertStrategy
+from adabert_nni.search.strategy import AdaBertStrategy
 
 SIZES = {"nodes": 3, "max_depth": 3, "dim": 8}
 

@@ -1,0 +1,271 @@
+"""AdaBertModule: one training step of the search, as the Lightning module that NNI runs.
+
+Trains weights and P_alpha together on equation (1), on the same batches (paper, section 2.5.2), and holds the
+multipliers of hard targets. It is made by ``AdaBertStrategy``, whose settings it reads. Shapes: E edges, O ops.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import torch
+from nni.nas.oneshot.pytorch.base_lightning import BaseOneShotLightningModule
+from torch import Tensor, nn
+
+from adabert_nni.data.encoding import Batch
+from adabert_nni.errors import AdaBertError
+from adabert_nni.losses import efficiency_loss, total_loss
+from adabert_nni.model.architecture import Architecture
+from adabert_nni.search.evaluator import SearchModule
+from adabert_nni.search.space import DEPTH, AdaBertSpace, edge_label
+from adabert_nni.search.supernet import Draw, GumbelSampler
+from adabert_nni.search.targets import Target, most_probable
+
+FREE_OPS = ("skip_connect", "zero")
+# A target that is missed by its own size during the whole search ends with this multiplier. Where that turns
+# out too much, the multiplier falls again as soon as the target is met.
+MULTIPLIER_PACE = 10.0
+
+
+def anneal(start: float, end: float, progress: float) -> float:
+    """Exponential path from ``start`` (> 0) to ``end`` (> 0) as ``progress`` goes from 0 to 1."""
+    return start * (end / start) ** min(max(progress, 0.0), 1.0)
+
+
+def entropy(distribution: Tensor) -> float:
+    """Mean entropy in nats of the rows of (n, m)."""
+    return float(-(distribution * distribution.clamp_min(1e-12).log()).sum(-1).mean())
+
+
+class Settings(Protocol):
+    """What a module reads of the strategy that made it; see there what each means."""
+
+    gamma: float
+    beta: float
+    estimator: str
+    tau_start: float
+    tau_end: float
+    alpha_lr: float
+    alpha_weight_decay: float
+    alpha_warmup: int
+    clip_norm: float
+    targets: Sequence[Target]
+    seed: int
+    start: tuple[int, int]
+    on_epoch: Callable[[int, dict[str, float]], None] | None
+    on_step: Callable[[float], None] | None
+    sampler: GumbelSampler
+    alphas: dict[str, nn.Parameter]
+
+    def op_costs(self, space: AdaBertSpace) -> Tensor:
+        """Costs of the space's ops in equation (5), (O,)."""
+
+
+class AdaBertModule(BaseOneShotLightningModule):
+    """One training step of the search; see the strategy for the arguments."""
+
+    training_module: SearchModule
+    model: AdaBertSpace
+
+    def __init__(self, training_module: SearchModule, settings: Settings) -> None:
+        """Wrap the evaluator's module."""
+        super().__init__(training_module)
+        self.settings = settings
+        self.multipliers: Tensor  # one per target, >= 0
+        self.register_buffer("multipliers", torch.zeros(len(settings.targets)))
+        self.sums: dict[str, float] = {}
+        self.steps = 0
+
+    def alphas(self) -> dict[str, nn.Parameter]:
+        """Logits of every distribution by label, edges first."""
+        return self.settings.alphas
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the search, from 0; a trainer that goes on after a kill counts from there."""
+        return self.settings.start[0] + self.trainer.current_epoch
+
+    def on_train_epoch_start(self) -> None:
+        """Seed every source of randomness from (seed, epoch), so that an epoch can be run again."""
+        epoch, (first, done) = self.epoch, self.settings.start
+        seed = self.settings.seed * 100_003 + epoch
+        torch.manual_seed(seed)
+        self.settings.sampler.generator.manual_seed(seed)
+        self.trainer.train_dataloader.batch_sampler.set_epoch(
+            epoch, skip=done if epoch == first else 0
+        )
+        # A P_alpha at rest needs no graph, so that the drawn ops run alone.
+        for alpha in self.alphas().values():
+            alpha.requires_grad_(self.moves())
+        self.sums, self.steps = {}, 0
+
+    def moves(self) -> bool:
+        """Whether this epoch trains P_alpha; in the warm-up only the weights move."""
+        return self.epoch >= self.settings.alpha_warmup
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
+        """Draw once, compute equation (1), step the weights and, after the warm-up, P_alpha.
+
+        Args:
+            batch: input_ids, attention_mask (B, L), labels (B,) and teacher (B, J, C); empty if its
+                step was done before a kill.
+            batch_idx: the step's number in its epoch, from 0.
+
+        Returns:
+            The loss, a scalar without a graph; None for an empty batch.
+
+        Raises:
+            AdaBertError: if the loss is not finite.
+        """
+        if not batch:
+            return None
+        settings = self.settings
+        done = self.epoch * self.trainer.num_training_batches + batch_idx
+        last = max(self.training_module.total_steps - 1, 1)
+        settings.sampler.tau = anneal(settings.tau_start, settings.tau_end, done / last)
+        terms = self.loss_terms(batch)
+        loss = total_loss(
+            terms["loss_ce"], terms["loss_kd"], terms["loss_e"], settings.gamma, settings.beta
+        )
+        excess = self.excess()
+        loss = loss + (self.multipliers * excess).sum()
+        if not math.isfinite(loss.item()):
+            raise AdaBertError(
+                f"search, epoch {self.epoch}, step {batch_idx}: the loss is {loss.item()}; "
+                "it must be finite; lower weight_lr or clip_norm"
+            )
+        weights, arch = self.optimizers()
+        weights.zero_grad()
+        arch.zero_grad()
+        self.manual_backward(loss)
+        nn.utils.clip_grad_norm_(weights.param_groups[0]["params"], settings.clip_norm)
+        weights.step()
+        if self.moves():
+            arch.step()
+            self.ascend(excess.detach())
+        self.lr_schedulers().step()
+        for name, value in terms.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value.item()
+        self.steps += 1
+        if settings.on_step is not None:
+            settings.on_step(loss.item())
+        return loss.detach()
+
+    def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
+        """L_CE, L_KD and L_E of one draw that all layers share; layers after the drawn one have no graph."""
+        draws: dict[str, Draw] = self.resample()
+        depth = draws[DEPTH]
+        layers = self.model.body.layer_logits(batch["input_ids"], batch["attention_mask"])
+        logits = [next(layers) for _ in range(depth.index + 1)]
+        beyond: list[Tensor] = []
+        if self.settings.estimator == "exact" and depth.soft.requires_grad:
+            with torch.no_grad():
+                beyond = list(layers)
+        chosen = self.model.depth(logits + beyond)
+        terms = self.training_module.loss_terms([*logits[:-1], chosen], batch)
+        edges = torch.stack(
+            [draws[edge_label(edge)].straight_through() for edge in self.model.edges]
+        )
+        costs = self.settings.op_costs(self.model).to(edges)
+        return {**terms, "loss_e": efficiency_loss(edges, costs, depth.straight_through())}
+
+    def distributions(self) -> tuple[Tensor, Tensor]:
+        """P_alpha: of the edges (E, O), and of the depths (K_max,), with a graph."""
+        probs = {label: alpha.softmax(0) for label, alpha in self.alphas().items()}
+        return torch.stack([probs[edge_label(edge)] for edge in self.model.edges]), probs[DEPTH]
+
+    def excess(self) -> Tensor:
+        """How far the expected student lies above each target, as shares of it, (targets,)."""
+        targets = self.settings.targets
+        if not targets:
+            return self.multipliers.new_zeros(0)
+        edges, depths = self.distributions()
+        return torch.stack([target.excess(edges, depths) for target in targets])
+
+    @torch.no_grad()
+    def ascend(self, excess: Tensor) -> None:
+        """Raise the multiplier of a target that is missed, lower one that is met, never below 0."""
+        resting = self.settings.alpha_warmup * self.trainer.num_training_batches
+        pace = MULTIPLIER_PACE / max(self.training_module.total_steps - resting, 1)
+        self.multipliers.add_(pace * excess).clamp_(min=0)
+
+    def export(self) -> dict[str, Any]:
+        """NNI's flat sample of the most probable student that keeps all targets.
+
+        Returns:
+            ``{"edge_0_2": op, ..., "depth": [K - 1]}``; without targets the argmax of each distribution.
+
+        Raises:
+            AdaBertError: if no student keeps them.
+        """
+        probs = self.export_probs()
+        edges = {edge: probs[edge_label(edge)] for edge in self.model.edges}
+        found = most_probable(edges, list(probs[DEPTH].values()), self.settings.targets)
+        if found is None:
+            limits = ", ".join(f"{t.key} {t.limit:,.6g}" for t in self.settings.targets)
+            raise AdaBertError(f"search: no student keeps {limits}; allow more")
+        return found.to_sample()
+
+    @torch.no_grad()
+    def follow(self, sample: Mapping[str, Any]) -> None:
+        """Let all choices take the path of NNI's flat ``sample`` until the next draw."""
+        found = Architecture.from_sample(sample)
+        taken = {edge_label(edge): self.model.ops.index(op) for edge, op in found.edges.items()}
+        taken[DEPTH] = found.depth - 1
+        memo = {}
+        for label, alpha in self.alphas().items():
+            certain = torch.zeros_like(alpha)
+            certain[taken[label]] = 1.0
+            memo[label] = Draw(taken[label], certain)
+        for choice in self.supernet_modules():
+            choice.resample(memo)
+
+    def on_validation_epoch_start(self) -> None:
+        """Take the path that would be derived now."""
+        self.follow(self.export())
+        self.training_module.on_validation_epoch_start()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Measure it."""
+        self.training_module.validation_step(batch, batch_idx)
+
+    def on_train_epoch_end(self) -> None:
+        """Tell the caller this epoch's numbers; Lightning has validated before."""
+        if self.settings.on_epoch is not None:
+            self.settings.on_epoch(self.epoch, self.epoch_metrics())
+
+    def epoch_metrics(self) -> dict[str, float]:
+        """Numbers of the epoch: selection accuracy, mean losses, and where P_alpha stands."""
+        edges, depths = (part.detach() for part in self.distributions())
+        free = [index for index, op in enumerate(self.model.ops) if op in FREE_OPS]
+        numbers = torch.arange(1, self.model.max_depth + 1).to(depths)
+        expected = {
+            f"expected_{target.key.removeprefix('max_')}": float(
+                target.cost.expected(edges, depths)
+            )
+            for target in self.settings.targets
+        }
+        return {
+            "default": self.training_module.selection_accuracy(),
+            **{name: total / max(self.steps, 1) for name, total in self.sums.items()},
+            "expected_depth": float((depths * numbers).sum()),
+            **expected,
+            "entropy": entropy(edges),
+            "tau": self.settings.sampler.tau,
+            "free_share": float(edges[:, free].sum(-1).mean()) if free else 0.0,
+        }
+
+    def configure_architecture_optimizers(self) -> torch.optim.Optimizer:
+        """Adam for P_alpha."""
+        settings = self.settings
+        parameters = list(self.alphas().values())
+        return torch.optim.Adam(
+            parameters, lr=settings.alpha_lr, weight_decay=settings.alpha_weight_decay
+        )
+
+    def postprocess_weight_optimizers(self, optimizers: Any) -> Any:
+        """Take P_alpha out of the optimizer of the weights."""
+        architecture = {id(alpha) for alpha in self.alphas().values()}
+        for group in optimizers[0][0].param_groups:
+            group["params"] = [p for p in group["params"] if id(p) not in architecture]
+        return optimizers
