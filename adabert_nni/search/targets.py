@@ -44,11 +44,14 @@ class Cost:
         return self.fixed + architecture.depth * (self.cell + edges)
 
     def expected(self, edges: Tensor, depths: Tensor) -> Tensor:
-        """The mean cost of independent draws; a scalar with a gradient.
+        """The mean cost of independent draws.
 
         Args:
             edges: probabilities of the ops in the order of ``ops``, (E, O).
             depths: probabilities of 1 to K_max layers, (K_max,).
+
+        Returns:
+            A scalar with a gradient to both.
         """
         ops = torch.tensor(list(self.ops.values())).to(edges)
         mean_depth = (depths * torch.arange(1, len(depths) + 1).to(depths)).sum()
