@@ -36,6 +36,11 @@ def milliseconds(ms: float) -> str:
     return f"{ms:.1f} ms"
 
 
+def amount(value: float) -> str:
+    """4481234 -> ``4,481,234``, and 41.23456 -> ``41.23``."""
+    return f"{value:,.0f}" if value >= 10_000 else f"{value:.4g}"
+
+
 def ratio(value: float, more: str, less: str) -> str:
     """5.07 -> ``5.1x smaller``, and 0.5 -> ``2.0x larger``, in the words given."""
     return f"{value:.1f}x {more}" if value >= 1 else f"{1 / value:.1f}x {less}"
@@ -47,7 +52,7 @@ def gain_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
     Args:
         metrics: keys of ``metrics.json``: ``<side>_accuracy``, ``<side>_f1``, ``<side>_params``,
             ``<side>_bytes``, ``<side>_ms`` with side teacher or student, ``batch``, ``length``,
-            ``speedup_vs_teacher``, ``speedup_vs_bert_base``. A row that lacks a key is left out.
+            ``speedup_vs_teacher``, ``speedup_vs_bert_base``, ``targets``. A row that lacks a key is left out.
 
     Returns:
         One row a quantity; all cells are text.
@@ -80,6 +85,11 @@ def gain_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
     if "speedup_vs_bert_base" in metrics:
         faster = ratio(metrics["speedup_vs_bert_base"], "faster", "slower")
         cells = ("student beside BERT-base", "", "", faster)
+        rows.append(dict(zip(COLUMNS, cells, strict=True)))
+    for key, target in metrics.get("targets", {}).items():
+        got = amount(target.get("measured", target["predicted"]))
+        kept = "kept" if target["met"] else "NOT KEPT"
+        cells = (f"--{key.replace('_', '-')} {amount(target['limit'])}", "", got, kept)
         rows.append(dict(zip(COLUMNS, cells, strict=True)))
     return rows
 

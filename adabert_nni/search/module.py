@@ -202,7 +202,7 @@ class AdaBertModule(BaseOneShotLightningModule):
         edges = {edge: probs[edge_label(edge)] for edge in self.model.edges}
         found = most_probable(edges, list(probs[DEPTH].values()), self.settings.targets)
         if found is None:
-            limits = ", ".join(f"{t.key} {t.limit:,.6g}" for t in self.settings.targets)
+            limits = ", ".join(f"{t.key} {t.limit}" for t in self.settings.targets)
             raise AdaBertError(f"search: no student keeps {limits}; allow more")
         return found.to_sample()
 

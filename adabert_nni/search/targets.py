@@ -89,8 +89,8 @@ class Target:
         least = cost.fixed + cost.cell + len(edge_names(nodes)) * min(cost.ops.values())
         if self.limit <= least:
             raise AdaBertError(
-                f"{self.key}: got {self.limit:,.6g}, but the smallest student of this space has {least:,.6g}, "
-                f"{cost.fixed:,.6g} of it outside the cells; allow more, or search a space of smaller dim"
+                f"{self.key}: got {_shown(self.limit)}, but the smallest student of this space has "
+                f"{_shown(least)}, {_shown(cost.fixed)} of it outside the cells; allow more, or search a space of smaller dim"
             )
 
 
@@ -180,3 +180,7 @@ def tightened(targets: Sequence[Target], key: str, share: float) -> list[Target]
 
 def _log(probability: float) -> float:
     return math.log(max(probability, 1e-300))
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"

@@ -31,6 +31,18 @@ def test_the_gain_is_what_the_metrics_say():
     ]
 
 
+def test_a_target_shows_its_limit_what_was_measured_and_whether_it_is_kept():
+    targets = {
+        "max_params": {"limit": 4_500_000.0, "predicted": 4_481_234.0, "met": True},
+        "max_latency_ms": {"limit": 40.0, "predicted": 39.0, "measured": 41.2, "met": False},
+    }
+    rows = gain_rows({**METRICS, "targets": targets})[-2:]
+    assert [tuple(row.values()) for row in rows] == [
+        ("--max-params 4,500,000", "", "4,481,234", "kept"),
+        ("--max-latency-ms 40", "", "41.2", "NOT KEPT"),
+    ]
+
+
 def test_a_loss_is_not_called_a_gain():
     rows = {row["what"]: row["gain"] for row in gain_rows({**METRICS, "speedup_vs_bert_base": 0.5})}
     assert rows["student beside BERT-base"] == "2.0x slower"
