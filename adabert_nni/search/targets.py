@@ -90,7 +90,8 @@ class Target:
         if self.limit <= least:
             raise AdaBertError(
                 f"{self.key}: got {_shown(self.limit)}, but the smallest student of this space has "
-                f"{_shown(least)}, {_shown(cost.fixed)} of it outside the cells; allow more, or search a space of smaller dim"
+                f"{_shown(least)}, {_shown(cost.fixed)} of it outside the cells; "
+                "allow more, or search a space of smaller dim"
             )
 
 
