@@ -202,8 +202,10 @@ class AdaBertModule(BaseOneShotLightningModule):
         edges = {edge: probs[edge_label(edge)] for edge in self.model.edges}
         found = most_probable(edges, list(probs[DEPTH].values()), self.settings.targets)
         if found is None:
-            limits = ", ".join(f"{t.key} {t.limit}" for t in self.settings.targets)
-            raise AdaBertError(f"search: no student keeps {limits}; allow more")
+            limits = ", ".join(f"{t.key} {t.limit}" for t in self.settings.targets) or "no limit"
+            raise AdaBertError(
+                f"search: no student that reads its input keeps {limits}; allow more, or more ops"
+            )
         return found.to_sample()
 
     @torch.no_grad()

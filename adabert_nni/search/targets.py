@@ -18,6 +18,7 @@ from adabert_nni.model.architecture import ZERO, Architecture, edge_names
 from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
 from adabert_nni.model.ops import OPS
 
+INPUTS = 2  # states of a cell that are its inputs
 PARAMS, LATENCY = "max_params", "max_latency_ms"
 GRAIN = (
     2000  # units that the dearest cell is counted in, rounded up op by op: at most 0.5 % too much
@@ -86,7 +87,10 @@ class Target:
             AdaBertError: naming the least that can be asked for.
         """
         cost = self.cost
-        least = cost.fixed + cost.cell + len(edge_names(nodes)) * min(cost.ops.values())
+        cheapest = min(cost.ops.values())
+        reading = min((value for op, value in cost.ops.items() if op != ZERO), default=cheapest)
+        # One edge at least carries something.
+        least = cost.fixed + cost.cell + (len(edge_names(nodes)) - 1) * cheapest + reading
         if self.limit <= least:
             raise AdaBertError(
                 f"{self.key}: got {_shown(self.limit)}, but the smallest student of this space has "
@@ -127,41 +131,47 @@ def parameter_cost(space: SpaceConfig, vocab_size: int, max_length: int, num_lab
 def most_probable(
     edges: Mapping[str, Mapping[str, float]], depths: Sequence[float], targets: Sequence[Target]
 ) -> Architecture | None:
-    """The architecture of the highest probability among those that keep all ``targets``.
+    """The architecture of the highest probability among those that read their input and keep all ``targets``.
 
-    Every edge counts, also one that turns out dead, so the student may cost less.
+    Every edge counts, also one that turns out dead, so the student may cost less. A cell whose edges lead
+    nothing from its inputs to its output would give the same logits for every text: none is returned.
 
     Args:
-        edges: probabilities of the ops of each edge, ``{"0_2": {op: p}}``, all edges of a cell.
+        edges: probabilities of the ops of each edge, ``{"0_2": {op: p}}``, in the order of ``edge_names``.
         depths: probabilities of 1, 2, ... layers.
-        targets: what to keep; none gives the argmax of every distribution.
+        targets: what to keep; none gives the argmax of every distribution, if it reads its input.
 
     Returns:
         The architecture; None if none keeps the targets.
     """
     units = [len(edges) * max(target.cost.ops.values()) / GRAIN or 1.0 for target in targets]
-    cells: dict[tuple[int, ...], tuple[float, tuple[str, ...]]] = {(0,) * len(targets): (0.0, ())}
-    for probs in edges.values():
-        grown: dict[tuple[int, ...], tuple[float, tuple[str, ...]]] = {}
+    # Partial cells by (cost in units per target, states that the input reaches): the best is enough of each.
+    cells: dict[tuple[tuple[int, ...], frozenset[int]], tuple[float, tuple[str, ...]]] = {
+        ((0,) * len(targets), frozenset({0, 1})): (0.0, ())
+    }
+    for edge, probs in edges.items():
+        source, node = map(int, edge.split("_"))
+        grown: dict[tuple[tuple[int, ...], frozenset[int]], tuple[float, tuple[str, ...]]] = {}
         for op, probability in probs.items():
             more = [
-                math.ceil(target.cost.ops[op] / unit)
-                for target, unit in zip(targets, units, strict=True)
+                math.ceil(t.cost.ops[op] / unit) for t, unit in zip(targets, units, strict=True)
             ]
-            for cost, (chance, ops) in cells.items():
+            for (cost, reached), (chance, ops) in cells.items():
+                carries = op != ZERO and source in reached
                 total = tuple(a + b for a, b in zip(cost, more, strict=True))
+                key = (total, reached | {node} if carries else reached)
                 found = chance + _log(probability)
-                if total not in grown or found > grown[total][0]:
-                    grown[total] = (found, (*ops, op))
+                if key not in grown or found > grown[key][0]:
+                    grown[key] = (found, (*ops, op))
         cells = grown
     best, chosen = -math.inf, None
     for depth, probability in enumerate(depths, start=1):
         room = [
             (t.limit - t.cost.fixed) / depth - t.cost.cell for t in targets
         ]  # of a cell's edges
-        for cost, (chance, ops) in cells.items():
+        for (cost, reached), (chance, ops) in cells.items():
             fits = all(n * unit <= most for n, unit, most in zip(cost, units, room, strict=True))
-            if fits and chance + _log(probability) > best:
+            if fits and len(reached) > INPUTS and chance + _log(probability) > best:
                 best, chosen = chance + _log(probability), (depth, ops)
     if chosen is None:
         return None
