@@ -62,12 +62,12 @@ def searched(seed, forced, settings):
     for name, tensor in search.named_buffers():
         if name.endswith(("mean", "var")):
             torch.nn.init.uniform_(tensor, 0.5, 1.5)
-    with torch.no_grad():
-        for key, choice in forced.items():
-            depth = key == "depth"
-            label, index = (key, choice - 1) if depth else (f"edge_{key}", list(OPS).index(choice))
-            search.alphas()[label][index] = 9.0
     sample = search.export()
+    for (
+        key,
+        choice,
+    ) in forced.items():  # also where no search would return the path, as with zeros only
+        sample |= {"depth": [choice - 1]} if key == "depth" else {f"edge_{key}": choice}
     search.follow(sample)
     return search.model, sample
 
