@@ -191,7 +191,7 @@ def train_and_save(
         seed=config.run.seed,
         checkpoint=checkpoint,
     )
-    exported = student.cpu().without_probes()  # type: ignore[call-arg]
+    exported = student.cpu().without_probes()
     scores = evaluate(exported, inputs.validation, inputs.splits.task.metrics)
     save_student(
         exported,
