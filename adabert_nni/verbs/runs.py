@@ -1,4 +1,4 @@
-"""The verbs that make whole runs: ``compress``, ``train``, ``trial`` and ``experiment``."""
+"""The verbs that make whole runs: ``compress``, ``train``, ``trial``, ``experiment`` and ``best``."""
 
 import argparse
 import os
@@ -56,6 +56,19 @@ def experiment(args: argparse.Namespace) -> str | None:
 
     best = run_experiment(args.file, args.output, port=args.port)
     return None if best is None else gained(best, args.output)
+
+
+def best(args: argparse.Namespace) -> str:
+    """Collect the best trial so far of an NNI experiment, running or stopped."""
+    from adabert_nni.search.collect import collect_best
+
+    return gained(collect_best(args.experiment, args.output), args.output)
+
+
+def add_best(parser: argparse.ArgumentParser) -> None:
+    """Options of ``best``."""
+    parser.add_argument("--experiment", required=True, metavar="ID", help="id that NNI gave it")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="new folder to fill")
 
 
 def add_train(parser: argparse.ArgumentParser) -> None:
