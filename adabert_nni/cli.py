@@ -24,6 +24,7 @@ from adabert_nni.verbs.options import add_settings
 from adabert_nni.verbs.predict import add_evaluate, add_predict, evaluate, predict
 from adabert_nni.verbs.runs import (
     add_best,
+    add_compress,
     add_experiment,
     add_train,
     best,
@@ -120,7 +121,7 @@ VERBS: dict[str, Verb] = {
     "compress": Verb(
         shown(compress),
         "adabert compress --task mini-reviews --teacher minilm-l6 --output runs/first",
-        add_settings,
+        add_compress,
     ),
     "train": Verb(
         shown(train),

@@ -85,7 +85,7 @@ def search(config: Config, output: Path, on_epoch: EpochReport | None = None) ->
     splits = read_rows(config.data)
     limits = set_limits(config, space, splits.task, output)
     inputs = prepare(config, space.dim, splits)
-    settings = _hashed(config)
+    settings = hashed(config)
     scalars = epoch_scalars(output / "tensorboard")
 
     def after_epoch(epoch: int, metrics: dict[str, float]) -> None:
@@ -183,7 +183,7 @@ def train_fixed(
         student = fresh_student(found, config, space, inputs)
         train_and_save(student, config, inputs, folder, checkpoint)
 
-    settings = {**_hashed(config), "architecture": found.to_dict()}
+    settings = {**hashed(config), "architecture": found.to_dict()}
     built_resumably(output / "student", build, settings, {**settings, "inputs": inputs.name})
     return _report(config, inputs, output, settings, started)
 
@@ -201,7 +201,7 @@ def _report(
     )
 
 
-def _hashed(config: Config) -> dict[str, Any]:
+def hashed(config: Config) -> dict[str, Any]:
     """The settings that decide what a run gives."""
     return {key: value for key, value in config.flat().items() if key not in NOT_HASHED}
 
