@@ -23,6 +23,7 @@ from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassifi
 from adabert_nni.model.ops import check_ops
 from adabert_nni.report.summary import write_report
 from adabert_nni.search.run import run_search
+from adabert_nni.search.tensorboard import epoch_scalars
 from adabert_nni.student.derive import derive, keep_strongest
 from adabert_nni.student.draw import draw_alike
 from adabert_nni.student.export import save_student
@@ -84,7 +85,13 @@ def search(config: Config, output: Path, on_epoch: EpochReport | None = None) ->
     splits = read_rows(config.data)
     limits = set_limits(config, space, splits.task, output)
     inputs = prepare(config, space.dim, splits)
-    settings = _hashed(config)
+    settings = hashed(config)
+    scalars = epoch_scalars(output / "tensorboard")
+
+    def after_epoch(epoch: int, metrics: dict[str, float]) -> None:
+        scalars(epoch, metrics)
+        if on_epoch is not None:
+            on_epoch(epoch, metrics)
 
     def run(folder: Path, checkpoint: Checkpoint) -> None:
         run_search(
@@ -98,7 +105,7 @@ def search(config: Config, output: Path, on_epoch: EpochReport | None = None) ->
             costs=limits.costs,
             targets=limits.targets,
             measured=limits.measured,
-            on_epoch=on_epoch,
+            on_epoch=after_epoch,
             checkpoint=checkpoint,
         )
 
@@ -176,7 +183,7 @@ def train_fixed(
         student = fresh_student(found, config, space, inputs)
         train_and_save(student, config, inputs, folder, checkpoint)
 
-    settings = {**_hashed(config), "architecture": found.to_dict()}
+    settings = {**hashed(config), "architecture": found.to_dict()}
     built_resumably(output / "student", build, settings, {**settings, "inputs": inputs.name})
     return _report(config, inputs, output, settings, started)
 
@@ -194,7 +201,7 @@ def _report(
     )
 
 
-def _hashed(config: Config) -> dict[str, Any]:
+def hashed(config: Config) -> dict[str, Any]:
     """The settings that decide what a run gives."""
     return {key: value for key, value in config.flat().items() if key not in NOT_HASHED}
 
