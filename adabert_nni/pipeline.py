@@ -216,6 +216,7 @@ def train_and_save(
     """Train ``student``, or go on with it; write it with its scores and tokenizer into ``folder``."""
     torch.manual_seed(config.run.seed)
     started = time.monotonic()
+    student.to("cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[arg-type]
     history = train_student(
         student,
         inputs.train,
@@ -226,7 +227,7 @@ def train_and_save(
         seed=config.run.seed,
         checkpoint=checkpoint,
     )
-    exported = student.without_probes()
+    exported = student.cpu().without_probes()
     scores = evaluate(exported, inputs.validation, inputs.splits.task.metrics)
     save_student(
         exported,

@@ -8,8 +8,9 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 import torch
@@ -121,6 +122,7 @@ def fit(
     label: str = "train",
     checkpoint: Checkpoint | None = None,
     memory: dict[str, Any] | None = None,
+    beside: Mapping[str, Stateful] = MappingProxyType({}),
 ) -> None:
     """Train in place; on a CPU the same seed and start give the same weights, bit by bit.
 
@@ -139,6 +141,8 @@ def fit(
         checkpoint: gets the whole state now and then; what it holds already is gone on from.
         memory: what the caller keeps between steps or epochs, saved with the rest; when going on it
             is filled, with tensors on the CPU.
+        beside: more that has a state, such as a mean of the weights; saved with the rest and, when going
+            on, put back in place, on its own device.
 
     Raises:
         AdaBertError: if a loss is NaN or infinite; the step is not taken.
@@ -147,7 +151,7 @@ def fit(
     batches = loader(train, batch_size, shuffle=True, seed=seed)
     order = cast(LengthBuckets, batches.batch_sampler)
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-    parts: dict[str, Stateful] = {"model": model, "optimizer": optimizer}
+    parts: dict[str, Stateful] = {**beside, "model": model, "optimizer": optimizer}
     parts |= {} if scheduler is None else {"scheduler": scheduler}
     memory = {} if memory is None else memory
     losses: list[float] = []

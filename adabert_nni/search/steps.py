@@ -76,7 +76,7 @@ class TrainingStep:
         module: the Lightning module that takes it.
         batch: B rows; the same ones each time.
         passes: forward and backward passes that one step makes.
-        depths: depths K whose mean is the cost of a step; one, where the cost does not depend on it.
+        depths: those whose mean is the cost of a step (``spread_depths``); one, where it does not depend on K.
         take: takes the step on a batch at a depth.
     """
 
@@ -119,8 +119,7 @@ def _ours(estimator: str) -> Callable[[StepSize, torch.device], TrainingStep]:
             fix_draws(strategy.alphas, depth)
             module.training_step(batch, 0)
 
-        depths = tuple(range(1, size.max_depth + 1))
-        return TrainingStep(module, _batch(size, device), 1, depths, take)
+        return TrainingStep(module, _batch(size, device), 1, spread_depths(size.max_depth), take)
 
     return build
 
@@ -148,6 +147,17 @@ STEPS: dict[str, Callable[[StepSize, torch.device], TrainingStep]] = {
     "adabert-exact": _ours("exact"),
     "adabert-sampled": _ours("sampled"),
 }
+
+
+def spread_depths(max_depth: int) -> tuple[int, ...]:
+    """At most four of the depths 1 to ``max_depth``, with the mean of all and both ends.
+
+    A step's cost is a line in the depth drawn (every layer has the same ops), so these tell its mean too.
+    """
+    third = (max_depth - 1) // 3
+    low = {1, 1 + third}
+    few = sorted(low | {max_depth + 1 - depth for depth in low})
+    return tuple(few) if max_depth > 4 else tuple(range(1, max_depth + 1))
 
 
 @torch.no_grad()

@@ -44,7 +44,8 @@ def train_student(
 ) -> list[dict[str, float]]:
     """Train in place with AdamW and a cosine schedule; keep the epoch that is best on ``selection``.
 
-    What is measured and kept is the running mean of the weights over the steps (``student_average``).
+    What is measured and kept is the running mean of the weights over the steps (``student_average``). It trains
+    where ``model`` lies.
 
     Args:
         model: a student with a probe on every layer.
@@ -70,18 +71,17 @@ def train_student(
     memory: dict[str, Any] = {
         "best": copy.deepcopy(model.state_dict()),
         "history": [{"epoch": 0, **_selection(model, selection)}],
-        "mean": copy.deepcopy(model.state_dict()),
         "steps": 0,
     }
     averaged = copy.deepcopy(model)
+    mean = averaged.state_dict()  # its own tensors: moving them moves ``averaged``
 
     def after_step(*_: object) -> None:
         memory["steps"] += 1
-        average(memory["mean"], model.state_dict(), settings.student_average, memory["steps"])
+        average(mean, model.state_dict(), settings.student_average, memory["steps"])
 
     def after_epoch(epoch: int, numbers: dict[str, float]) -> None:
         history = memory["history"]
-        averaged.load_state_dict(memory["mean"])
         history.append({"epoch": epoch + 1, **numbers, **_selection(averaged, selection)})
         logger.info("student: epoch %d/%d: %s", epoch + 1, settings.student_epochs, history[-1])
         if history[-1]["selection_accuracy"] >= max(h["selection_accuracy"] for h in history):
@@ -110,6 +110,7 @@ def train_student(
         label="student",
         checkpoint=checkpoint,
         memory=memory,
+        beside={"mean": averaged},
     )
     model.load_state_dict(memory["best"])
     history: list[dict[str, float]] = memory["history"]

@@ -5,7 +5,7 @@ import torch
 from nni.nas.oneshot.pytorch.differentiable import GumbelDartsLightningModule
 
 from adabert_nni.model.ops import OPS, ConvBlock
-from adabert_nni.search.steps import STEPS, StepSize, build_step
+from adabert_nni.search.steps import STEPS, StepSize, build_step, spread_depths
 from adabert_nni.search.supernet import StraightThroughLayer
 
 SIZE = {"batch": 4, "length": 6, "max_depth": 2, "dim": 8, "vocab_size": 30}
@@ -62,6 +62,14 @@ def test_ours_draws_the_depth_that_is_asked_and_another_op_on_each_edge(row):
         assert len(set(drawn.values())) == len(drawn) == 9
         left_out |= set(OPS) - set(drawn.values())
     assert len(left_out) == 2
+
+
+@pytest.mark.parametrize("most", range(1, 25))
+def test_the_depths_that_are_timed_cost_on_average_what_all_do(most):
+    depths = spread_depths(most)
+    assert sum(depths) / len(depths) == (1 + most) / 2  # a step's cost is a line in K
+    assert depths == tuple(sorted(set(depths)))
+    assert (depths[0], depths[-1], len(depths)) == (1, most, min(most, 4))
 
 
 @pytest.mark.parametrize("row", STEPS)

@@ -112,6 +112,18 @@ def test_a_killed_training_goes_on_to_the_same_student(tmp_path, kill_after, ste
         assert {**found, "seconds": 0} == {**wanted, "seconds": 0}
 
 
+@pytest.mark.gpu
+def test_on_a_gpu_a_killed_training_goes_on_there(tmp_path, kill_after):
+    kill_after(2)
+    with pytest.raises(RuntimeError, match="killed"):
+        train(student(layer_probes=True).cuda(), kept=Checkpoint(tmp_path, {}))
+    kill_after(0)
+    again = student(layer_probes=True).cuda()
+    history = train(again, kept=Checkpoint(tmp_path, {}))
+    assert {value.device.type for value in again.state_dict().values()} == {"cuda"}
+    assert history[-1]["selection_accuracy"] > history[0]["selection_accuracy"]
+
+
 @pytest.mark.parametrize(
     ("accuracies", "best"),
     [
