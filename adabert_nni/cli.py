@@ -192,7 +192,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--debug", action="store_true", help="show tracebacks")
     words = top.add_subparsers(dest="verb", required=True, metavar="verb")
     for name, verb in VERBS.items():
-        summary = (verb.run.__doc__ or "").splitlines()[0]
+        summary = (verb.run.__doc__ or "").partition("\n")[0]
         sub = words.add_parser(
             name,
             help=summary,

@@ -1,12 +1,16 @@
 """Every wrong input gives one sentence, a non-zero exit code, and nothing half-written."""
 
+import dataclasses
 import resource
+import shlex
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
 
 from adabert_nni import cli
+from adabert_nni.config import config_from_args
 from adabert_nni.model.architecture import Architecture, edge_names
 
 
@@ -113,7 +117,76 @@ def test_every_verb_has_help_with_an_example(verb, capsys):
     with pytest.raises(SystemExit) as stop:
         cli.main([verb, "--help"])
     assert stop.value.code == 0
-    assert "example: adabert" in capsys.readouterr().out
+    assert f"example: adabert {verb} " in capsys.readouterr().out + " "
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_every_example_can_be_given_as_it_stands(verb):
+    command = cli.VERBS[verb].example.split("   ")[0]  # words in brackets stand behind three spaces
+    program, *words = shlex.split(command)
+    assert program == "adabert"
+    args = cli.parser().parse_args(words)
+    assert args.verb == verb
+    if "config" in args:  # takes all settings, which must have values that they may have
+        config_from_args(args)
+
+
+def test_the_help_documents_the_exit_codes(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    told = capsys.readouterr().out
+    codes = {int(line.split()[0]) for line in told.splitlines() if line.strip()[:1].isdecimal()}
+    assert codes == {cli.OK, cli.FAILED, cli.MISUSED, cli.INTERRUPTED} == {0, 1, 2, 130}
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"adabert {metadata.version('adabert_nni')}\n"
+
+
+@pytest.mark.parametrize(
+    ("word", "closest"), [("compres", "compress"), ("evalute", "evaluate"), ("derve", "derive")]
+)
+def test_an_unknown_verb_names_the_closest(run, capsys, word, closest):
+    assert refused(*run(capsys, word, "--task", "sst2"), repr(word), f"did you mean '{closest}'?")
+
+
+def test_an_interrupted_verb_says_how_to_go_on(run, capsys, monkeypatch):
+    def interrupt(args):
+        raise KeyboardInterrupt
+
+    verb = dataclasses.replace(cli.VERBS["compress"], run=interrupt)
+    monkeypatch.setitem(cli.VERBS, "compress", verb)
+    code, error = run(capsys, "compress")
+    assert (code, "the same command goes on" in error) == (cli.INTERRUPTED, True)
+
+
+def test_a_reader_that_goes_away_is_no_failure(tmp_path):
+    script = (
+        "import sys; from adabert_nni import cli;"
+        "cli.VERBS = {'x': cli.Verb(cli.shown(lambda a: (str(i) for i in range(10**6))), '',"
+        " lambda p: None)}; code = cli.main(['x']); sys.stderr.write(f'code {code}')"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "0\n"
+        process.stdout.close()
+        error = process.stderr.read()
+    assert error == f"code {cli.OK}"
+    assert process.returncode == 0
+
+
+def test_importing_the_package_loads_no_stage():
+    script = (
+        "import sys, adabert_nni;"
+        "heavy = {'nni', 'pytorch_lightning', 'sklearn', 'pandas', 'datasets', 'pydantic'};"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules);"
+        "assert callable(adabert_nni.compress) and callable(adabert_nni.predict)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_a_mistake_is_told_within_ten_seconds(tmp_path):

@@ -1,0 +1,86 @@
+"""One stage at a time: each verb leaves and tells what the whole run would, and starts from what is there."""
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForSequenceClassification
+
+from adabert_nni import Architecture, cli, inputs
+from adabert_nni.files import read_json
+from adabert_nni.student.derive import student_weights
+
+
+def said(capsys, *words):
+    """What a command that succeeds prints."""
+    capsys.readouterr()
+    assert cli.main([str(word) for word in words]) == cli.OK
+    return capsys.readouterr().out
+
+
+def test_a_search_alone_is_what_compress_goes_on_from(finished):
+    found = Architecture.load(finished / "architecture.json")
+    assert found == Architecture.load(finished / "search" / "architecture.json")
+    assert (finished / "metrics.json").is_file()  # the fixture compared the times of the supernet
+
+
+def test_the_scalars_of_a_search_lie_where_nni_looks_for_them(finished):
+    assert [p.name for p in (finished / "tensorboard").iterdir()] == ["events.out.tfevents.search"]
+
+
+def test_teacher_and_probe_tell_the_cached_ones_and_build_nothing(
+    finished, options, capsys, monkeypatch
+):
+    for stage in ("finetune_teacher", "build_probes"):
+        monkeypatch.setattr(inputs, stage, lambda *a, **k: pytest.fail("built again"))
+    told = said(capsys, "teacher", *options)
+    folder = told.split("teacher: ")[1].strip()
+    accuracy = read_json(f"{folder}/metrics.json")["validation"]["accuracy"]
+    assert f"validation: accuracy {100 * accuracy:.2f} %" in told
+    assert read_json(finished / "teacher.json")["folder"] == folder
+    told = said(capsys, "probe", *options)
+    record = read_json(f"{told.split('probes: ')[1].strip()}/probes.json")
+    for layer, share in enumerate(record["selection_accuracy"], start=1):  # of 3 layers
+        assert f"| {layer} | {100 * share:.2f} % |" in told
+    assert f"| teacher | {100 * record['teacher_selection_accuracy']:.2f} % |" in told
+
+
+def test_a_derived_student_has_the_supernets_weights(finished, options, capsys, tmp_path):
+    cache = options[options.index("--cache") :][:2]
+    told = said(capsys, "derive", finished, "--output", tmp_path / "raw", *cache)
+    assert str(tmp_path / "raw") in told
+    student = AutoModelForSequenceClassification.from_pretrained(tmp_path / "raw")
+    architecture = Architecture.load(finished / "architecture.json")
+    weights = load_file(finished / "search" / "supernet.safetensors")
+    wanted = student_weights(architecture, weights)
+    body = student.body.state_dict()
+    assert all(torch.equal(body[name], wanted[name]) for name in body)
+    scores = read_json(tmp_path / "raw" / "scores.json")["validation"]
+    assert f"validation: accuracy {100 * scores['accuracy']:.2f} %" in told
+
+
+def test_a_derived_student_may_start_fresh(finished, options, capsys, tmp_path):
+    cache = options[options.index("--cache") :][:2]
+    fresh = ["--student-start", "fresh", "--output", tmp_path / "raw"]
+    said(capsys, "derive", finished / "search", *fresh, *cache)
+    student = AutoModelForSequenceClassification.from_pretrained(tmp_path / "raw")
+    weights = load_file(finished / "search" / "supernet.safetensors")
+    readout = next(name for name in student.body.state_dict() if name.startswith("readouts"))
+    assert not torch.equal(student.body.state_dict()[readout], weights[readout])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["derive", "nowhere"], ["nowhere", "adabert search"]),
+        (["teacher", "--task", "mini-review"], ["mini-review", "mini-reviews"]),
+        (["probe", "--teacher", "./gone"], ["gone"]),
+        (["search", "--space", "papre"], ["papre", "paper"]),
+    ],
+)
+def test_a_mistake_is_one_sentence(words, told, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(words) == cli.MISUSED
+    error = capsys.readouterr().err
+    assert all(word in error for word in told)
+    assert "Traceback" not in error
+    assert [path for path in tmp_path.iterdir() if not path.name.startswith(".")] == []
