@@ -61,6 +61,15 @@ def train(args: argparse.Namespace) -> int:
     return _gained(metrics, output)
 
 
+def baseline(args: argparse.Namespace) -> int:
+    """Train one of the methods that AdaBERT is compared with, from the same teacher and rows."""
+    config = _checked(config_from_args(args, args.config))
+    from adabert_nni import pipeline
+
+    output = _output(config, "baseline", args.name)
+    return _gained(pipeline.train_baseline(config, args.name, output), output)
+
+
 def _checked(config: Config) -> Config:
     """Refuse an unknown task, space or op before the stages are imported, which takes seconds."""
     if config.data.train is None:
@@ -157,6 +166,11 @@ def _train(parser: argparse.ArgumentParser) -> None:
     _settings(parser)
 
 
+def _baseline(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="such as bert-pkd-half, distilbert, tinybert, bilstm-soft")
+    _settings(parser)
+
+
 def _experiment(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file", type=Path, help="NNI experiment YAML, such as experiments/quickstart.yml"
@@ -183,6 +197,11 @@ VERBS: dict[str, Verb] = {
         train,
         "adabert train --architecture runs/first/architecture.json --output runs/again",
         _train,
+    ),
+    "baseline": Verb(
+        baseline,
+        "adabert baseline distilbert --task rte --teacher minilm-l6 --output runs/distilbert",
+        _baseline,
     ),
     "experiment": Verb(
         experiment,

@@ -27,6 +27,7 @@ from adabert_nni.errors import AdaBertError
 from adabert_nni.settings import (
     SETTINGS,
     STAGES,
+    BaselineConfig,
     BelowOne,
     DataConfig,
     RunConfig,
@@ -38,6 +39,7 @@ from adabert_nni.settings import (
 )
 
 __all__ = [
+    "BaselineConfig",
     "Config",
     "DataConfig",
     "RunConfig",
@@ -47,6 +49,7 @@ __all__ = [
     "TeacherConfig",
     "add_arguments",
     "config_from_args",
+    "decisive",
     "load_config",
     "run_hash",
 ]
@@ -54,6 +57,12 @@ __all__ = [
 _SPACES = Path("search_spaces", "architecture")
 # Where, how fast and how often it is timed, not what is found.
 NOT_HASHED = frozenset({"output", "threads", "cache", "data_dir", "repetitions"})
+
+# Keys that are younger than runs which should keep their names: at these values they are not told.
+LATER = {
+    "transfer": "hierarchical",
+    **dict.fromkeys(("baseline_epochs", "baseline_lr", "baseline_batch")),
+}
 
 
 def _fields(cls: Any) -> dict[str, FieldInfo]:
@@ -68,6 +77,7 @@ class Config:
     teacher: TeacherConfig = Field(default_factory=TeacherConfig)
     search: SearchConfig = Field(default_factory=SearchConfig)
     student: StudentConfig = Field(default_factory=StudentConfig)
+    baseline: BaselineConfig = Field(default_factory=BaselineConfig)
     run: RunConfig = Field(default_factory=RunConfig)
 
     @classmethod
@@ -163,6 +173,15 @@ def load_config(yaml_path: str | Path | None, overrides: Mapping[str, Any]) -> C
     return Config.from_mapping({**values, **overrides}, where)
 
 
+def decisive(flat: Mapping[str, Any], exclude: Collection[str] = NOT_HASHED) -> dict[str, Any]:
+    """The settings of ``flat`` that decide what a run gives, without ``LATER`` ones at their defaults."""
+    return {
+        key: value
+        for key, value in flat.items()
+        if key not in exclude and not (key in LATER and LATER[key] == value)
+    }
+
+
 def run_hash(*parts: object, exclude: Collection[str] = NOT_HASHED) -> str:
     """Eight hexadecimal digits that name a run by its settings: the same settings, the same folder.
 
@@ -179,7 +198,7 @@ def run_hash(*parts: object, exclude: Collection[str] = NOT_HASHED) -> str:
         if dataclasses.is_dataclass(part) and not isinstance(part, type):
             part = dataclasses.asdict(part)
         if isinstance(part, Mapping):
-            part = {key: value for key, value in part.items() if key not in exclude}
+            part = decisive(part, exclude)
         plain.append(part)
     text = json.dumps(plain, sort_keys=True, allow_nan=False, default=os.fspath)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:8]

@@ -250,3 +250,14 @@ def test_an_installed_package_finds_its_spaces(tmp_path, monkeypatch):
     space_file(tmp_path / "share" / "adabert_nni" / "search_spaces" / "architecture", dim=24)
     monkeypatch.setattr(config.sysconfig, "get_path", lambda name: str(tmp_path))
     assert SpaceConfig.load("mine").dim == 24
+
+
+def test_a_younger_key_at_its_default_leaves_old_names_as_they_are():
+    flat = Config().flat()
+    old = {key: value for key, value in flat.items() if key not in config.LATER}
+    assert len(old) < len(flat)
+    assert run_hash(flat) == run_hash(old)
+    assert config.decisive(flat) == config.decisive(old)
+    for key in config.LATER:
+        assert flat[key] == config.LATER[key]
+        assert run_hash({**flat, key: "another"}) != run_hash(flat)
