@@ -1,35 +1,45 @@
 """The command line: ``adabert <verb>``. Turns options into settings, calls one function, prints the result.
 
-The only place that prints, sets log handlers and chooses exit codes: 0 done, 1 the work itself failed,
-2 something the user can mend, 130 interrupted. Stages are imported when their verb runs, so that a wrong
-option is refused at once.
+The only place that prints, sets log handlers and chooses exit codes. What a verb does is in ``verbs``; stages are
+imported when it runs, so that a wrong option is refused at once.
 """
 
 import argparse
+import difflib
+import functools
 import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from adabert_nni.config import (
-    Config,
-    SpaceConfig,
-    add_arguments,
-    config_from_args,
-    load_config,
-    run_hash,
-)
-from adabert_nni.data.tasks import get_task
+from adabert_nni import __version__
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.architecture import ArchitectureError
-from adabert_nni.model.ops import check_ops
-from adabert_nni.verbs import BENCHMARKS, add_benchmarks, add_export, export_student
+from adabert_nni.verbs.benchmark import add_benchmarks, benchmark
+from adabert_nni.verbs.export import add_export, export
+from adabert_nni.verbs.options import add_settings
+from adabert_nni.verbs.runs import (
+    add_baseline,
+    add_experiment,
+    add_train,
+    baseline,
+    compress,
+    experiment,
+    train,
+    trial,
+)
 
 OK, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
+EXIT_CODES = f"""\
+exit codes:
+  {OK:<4} done
+  {FAILED:<4} the work itself failed: no trial succeeded, a check of doctor did, or a fault of ours
+  {MISUSED:<4} something you can mend, told in one sentence
+  {INTERRUPTED:<4} interrupted; the same command goes on from what is finished
+
+adabert VERB --help shows the options of a verb and an example."""
 QUIET = (
     "pytorch_lightning",
     "lightning",
@@ -40,100 +50,6 @@ QUIET = (
     "matplotlib",
     "datasets",
 )
-
-
-def compress(args: argparse.Namespace) -> int:
-    """Walk the whole path in this process."""
-    config = _checked(config_from_args(args, args.config))
-    from adabert_nni import pipeline
-
-    output = _output(config)
-    return _gained(pipeline.compress(config, output), output)
-
-
-def train(args: argparse.Namespace) -> int:
-    """Train a given architecture, or a random one of its size, from fresh weights."""
-    config = _checked(config_from_args(args, args.config))
-    from adabert_nni import pipeline
-
-    output = _output(config, str(args.architecture), args.random_like)
-    metrics = pipeline.train_fixed(config, args.architecture, output, random_like=args.random_like)
-    return _gained(metrics, output)
-
-
-def baseline(args: argparse.Namespace) -> int:
-    """Train one of the methods that AdaBERT is compared with, from the same teacher and rows."""
-    config = _checked(config_from_args(args, args.config))
-    from adabert_nni import pipeline
-
-    output = _output(config, "baseline", args.name)
-    return _gained(pipeline.train_baseline(config, args.name, output), output)
-
-
-def _checked(config: Config) -> Config:
-    """Refuse an unknown task, space or op before the stages are imported, which takes seconds."""
-    if config.data.train is None:
-        get_task(config.data.task)
-    check_ops(SpaceConfig.load(config.search.space).ops, f"space {config.search.space}")
-    return config
-
-
-def _output(config: Config, *more: object) -> Path:
-    """Where the run goes: as asked, or ``runs/<task>/<hash of the settings>``."""
-    task = "own" if config.data.train else config.data.task
-    return config.run.output or Path("runs", task, run_hash(config.flat(), *more))
-
-
-def _gained(metrics: dict[str, Any], output: Path) -> int:
-    from adabert_nni.report.tables import gain_table
-
-    print(f"\n{gain_table(metrics)}\n\nstudent: {output / 'student'}")
-    return OK
-
-
-def trial(args: argparse.Namespace) -> int:
-    """Run one NNI trial: its parameters override the options, its numbers go to the web UI."""
-    from adabert_nni.search import reporting
-
-    given = config_from_args(args, args.config)
-    config = _checked(load_config(None, {**given.flat(), **reporting.trial_parameters()}))
-    from adabert_nni import pipeline
-    from adabert_nni.report.summary import numbers
-
-    output = Path(os.environ.get("NNI_OUTPUT_DIR") or config.run.output or "runs/trial")
-    metrics = pipeline.compress(config, output, reporting.report_epoch)
-    reporting.report_final(numbers(metrics))
-    return OK
-
-
-def experiment(args: argparse.Namespace) -> int:
-    """Start an NNI experiment on loopback, wait, collect the best trial, stop it."""
-    from adabert_nni.search.manager import run_experiment
-
-    best = run_experiment(args.file, args.output, port=args.port)
-    if best is None:
-        print(f"{args.file}: no trial succeeded; their logs are named above", file=sys.stderr)
-        return FAILED
-    return _gained(best, args.output)
-
-
-def benchmark(args: argparse.Namespace) -> int:
-    """Time what a run has made beside what it is compared with."""
-    print(BENCHMARKS[args.what].run(args))
-    return OK
-
-
-def export(args: argparse.Namespace) -> int:
-    """Write a finished student in another format, and check it."""
-    print(export_student(args))
-    return OK
-
-
-def nnictl(args: argparse.Namespace) -> int:
-    """Pass everything to nnictl, with the web UI bound to loopback."""
-    from adabert_nni.search.loopback import run_nnictl
-
-    return run_nnictl(args.rest)
 
 
 @dataclass(frozen=True)
@@ -151,36 +67,37 @@ class Verb:
     configure: Callable[[argparse.ArgumentParser], None]
 
 
-def _settings(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config", type=Path, help="YAML file with the same keys as the options, which win"
-    )
-    add_arguments(parser)
+def shown(
+    verb: Callable[[argparse.Namespace], str | Iterable[str]],
+) -> Callable[[argparse.Namespace], int]:
+    """The verb as a command: what it returns is printed, line by line if the lines come one by one."""
+
+    @functools.wraps(verb)
+    def run(args: argparse.Namespace) -> int:
+        found = verb(args)
+        for text in [found] if isinstance(found, str) else found:
+            if text:
+                print(text, flush=True)
+        return OK
+
+    return run
 
 
-def _train(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--architecture", type=Path, required=True, help="architecture.json")
-    parser.add_argument(
-        "--random-like", action="store_true", help="a random cell of its depth and size, by --seed"
-    )
-    _settings(parser)
+@functools.wraps(experiment)
+def _experiment(args: argparse.Namespace) -> int:
+    told = experiment(args)
+    if told is None:
+        print(f"{args.file}: no trial succeeded; their logs are named above", file=sys.stderr)
+        return FAILED
+    print(told)
+    return OK
 
 
-def _baseline(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", help="such as bert-pkd-half, distilbert, tinybert, bilstm-soft")
-    _settings(parser)
+def nnictl(args: argparse.Namespace) -> int:
+    """Pass everything to nnictl, with the web UI bound to loopback."""
+    from adabert_nni.search.loopback import run_nnictl
 
-
-def _experiment(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "file", type=Path, help="NNI experiment YAML, such as experiments/quickstart.yml"
-    )
-    parser.add_argument(
-        "--output", type=Path, required=True, help="folder for the best trial's results"
-    )
-    parser.add_argument(
-        "--port", type=int, help="port of the web UI (default: a free one from 8080)"
-    )
+    return run_nnictl(args.rest)
 
 
 def _nnictl(parser: argparse.ArgumentParser) -> None:
@@ -189,35 +106,37 @@ def _nnictl(parser: argparse.ArgumentParser) -> None:
 
 VERBS: dict[str, Verb] = {
     "compress": Verb(
-        compress,
+        shown(compress),
         "adabert compress --task mini-reviews --teacher minilm-l6 --output runs/first",
-        _settings,
+        add_settings,
     ),
     "train": Verb(
-        train,
+        shown(train),
         "adabert train --architecture runs/first/architecture.json --output runs/again",
-        _train,
+        add_train,
     ),
     "baseline": Verb(
-        baseline,
+        shown(baseline),
         "adabert baseline distilbert --task rte --teacher minilm-l6 --output runs/distilbert",
-        _baseline,
+        add_baseline,
     ),
     "experiment": Verb(
-        experiment,
-        "adabert experiment experiments/quickstart.yml --output runs/quickstart",
         _experiment,
+        "adabert experiment experiments/quickstart.yml --output runs/quickstart",
+        add_experiment,
     ),
     "trial": Verb(
-        trial, "adabert trial --task sst2 --search-epochs 6   (as NNI's trialCommand)", _settings
+        shown(trial),
+        "adabert trial --task sst2 --search-epochs 6   (as NNI's trialCommand)",
+        add_settings,
     ),
     "benchmark": Verb(
-        benchmark,
+        shown(benchmark),
         "adabert benchmark inference --student runs/first/student --output benchmark.json",
         add_benchmarks,
     ),
     "export": Verb(
-        export,
+        shown(export),
         "adabert export runs/first/student --format onnx-int8 --task mini-reviews",
         add_export,
     ),
@@ -230,8 +149,12 @@ VERBS: dict[str, Verb] = {
 def parser() -> argparse.ArgumentParser:
     """The parser of all verbs."""
     top = argparse.ArgumentParser(
-        "adabert", description="Compress a fine-tuned BERT into a small CNN for your task."
+        "adabert",
+        description="Compress a fine-tuned BERT into a small CNN for your task.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    top.add_argument("--version", action="version", version=f"adabert {__version__}")
     top.add_argument("--debug", action="store_true", help="show tracebacks")
     words = top.add_subparsers(dest="verb", required=True, metavar="verb")
     for name, verb in VERBS.items():
@@ -249,7 +172,12 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
-    args = parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    verb = next((word for word in words if not word.startswith("-")), None)
+    if verb is not None and verb not in VERBS:
+        print(f"adabert: {_unknown(verb)}", file=sys.stderr)
+        return MISUSED
+    args = parser().parse_args(words)
     _log(args.debug)
     try:
         return VERBS[args.verb].run(args)
@@ -264,6 +192,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return INTERRUPTED
+    except BrokenPipeError:  # of `adabert predict ... | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def _unknown(verb: str) -> str:
+    close = difflib.get_close_matches(verb, VERBS, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{verb!r} is no verb; {hint}there are {', '.join(VERBS)}"
 
 
 def _log(debug: bool) -> None:

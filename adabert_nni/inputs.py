@@ -4,8 +4,11 @@ Teachers and probe tables lie in the cache and are shared by all runs with the s
 stages, computes nothing.
 """
 
+import logging
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
@@ -19,6 +22,8 @@ from adabert_nni.teacher.embeddings import embedding_tables
 from adabert_nni.teacher.finetune import finetune_teacher, load_tokenizer
 from adabert_nni.teacher.probes import build_probes, load_probes
 from adabert_nni.teacher.source import locate_teacher, weight_hashes
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,59 @@ def read_rows(data: DataConfig) -> Splits:
     )
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where in the cache a teacher and its probe table lie, or will.
+
+    Attributes:
+        teacher: folder of the teacher.
+        probes: folder of the probe table.
+        made_from: what decides the teacher, the rows and the weights that it starts from among it.
+    """
+
+    teacher: Path
+    probes: Path
+    made_from: dict[str, Any]
+
+
+def places(config: Config, splits: Splits) -> Places:
+    """Name the folders by what they are made from; builds nothing, and AdaBertError without a teacher."""
+    data, settings = config.data, config.teacher
+    rows = (splits.train, splits.selection, splits.validation)
+    made_from = {
+        "data": run_hash(data, [[part.texts, part.labels] for part in rows]),
+        "base": weight_hashes(locate_teacher(settings.teacher)),
+        **{k: v for k, v in vars(settings).items() if k not in ("teacher", "probe_epochs")},
+    }
+    task, probed = splits.task.name, {**made_from, "probe_epochs": settings.probe_epochs}
+    return Places(
+        config.run.cache / "teachers" / f"{task}-{run_hash(made_from)}",
+        config.run.cache / "probes" / f"{task}-{run_hash(probed)}",
+        made_from,
+    )
+
+
+def build_teacher(config: Config, splits: Splits, found: Places) -> Path:
+    """Fine-tune the teacher, or reuse it; its folder."""
+    settings = config.teacher
+    return built_resumably(
+        found.teacher,
+        lambda folder, checkpoint: finetune_teacher(
+            settings.teacher,
+            splits,
+            epochs=settings.teacher_epochs,
+            lr=settings.teacher_lr,
+            batch=settings.teacher_batch,
+            weight_decay=settings.teacher_weight_decay,
+            max_length=config.data.max_length,
+            seed=config.data.split_seed,
+            folder=folder,
+            checkpoint=checkpoint,
+        ),
+        found.made_from,
+    )
+
+
 def prepare(config: Config, dim: int, splits: Splits) -> Inputs:
     """Build or reuse the teacher and its probe table.
 
@@ -78,36 +136,14 @@ def prepare(config: Config, dim: int, splits: Splits) -> Inputs:
     Raises:
         AdaBertError: if the teacher cannot be had.
     """
-    data, settings = config.data, config.teacher
-    base = locate_teacher(settings.teacher)
+    data, found = config.data, places(config, splits)
+    teacher = build_teacher(config, splits, found)
     rows = (splits.train, splits.selection, splits.validation)
-    made_from = {
-        "data": run_hash(data, [[part.texts, part.labels] for part in rows]),
-        "base": weight_hashes(base),
-        **{k: v for k, v in vars(settings).items() if k not in ("teacher", "probe_epochs")},
-    }
-    name = f"{splits.task.name}-{run_hash(made_from)}"
-    teacher = built_resumably(
-        config.run.cache / "teachers" / name,
-        lambda folder, checkpoint: finetune_teacher(
-            settings.teacher,
-            splits,
-            epochs=settings.teacher_epochs,
-            lr=settings.teacher_lr,
-            batch=settings.teacher_batch,
-            weight_decay=settings.teacher_weight_decay,
-            max_length=data.max_length,
-            seed=data.split_seed,
-            folder=folder,
-            checkpoint=checkpoint,
-        ),
-        made_from,
-    )
-    tokenizer = load_tokenizer(teacher)
+    tokenizer, start = load_tokenizer(teacher), time.monotonic()
     train, selection, validation = (encode(part, tokenizer, data.max_length) for part in rows)
-    made_from["probe_epochs"] = settings.probe_epochs
+    logger.info("tokens: %d rows in %.1f s", sum(map(len, rows)), time.monotonic() - start)
     probes = built_resumably(
-        config.run.cache / "probes" / f"{splits.task.name}-{run_hash(made_from)}",
+        found.probes,
         lambda folder, checkpoint: build_probes(
             teacher,
             train,
@@ -115,10 +151,10 @@ def prepare(config: Config, dim: int, splits: Splits) -> Inputs:
             labels=len(splits.task.labels),
             seed=data.split_seed,
             folder=folder,
-            epochs=settings.probe_epochs,
+            epochs=config.teacher.probe_epochs,
             checkpoint=checkpoint,
         ),
-        made_from,
+        {**found.made_from, "probe_epochs": config.teacher.probe_epochs},
     )
     table = load_probes(probes)
     words, positions = factorise(*embedding_tables(teacher), dim)

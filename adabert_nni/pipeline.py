@@ -6,6 +6,7 @@ stopped.
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -62,21 +63,25 @@ def fresh_student(
     return student
 
 
-def compress(config: Config, output: Path, on_epoch: EpochReport | None = None) -> dict[str, Any]:
-    """Walk the whole path and write everything below ``output``.
+@dataclass(frozen=True)
+class Searched:
+    """A finished search.
 
-    Args:
-        config: all settings.
-        output: folder of the run; finished stages in it are kept.
-        on_epoch: called with (epoch, metrics) after each epoch of the search.
-
-    Returns:
-        What ``metrics.json`` says.
-
-    Raises:
-        AdaBertError: if anything the user can mend is wrong, or ``output`` belongs to other settings.
+    Attributes:
+        folder: with ``architecture.json``, ``search.json`` and the supernet's weights.
+        inputs: what it started from.
+        space: the architecture space.
+        settings: what decides the run, in the manifests of its folders.
     """
-    started = time.monotonic()
+
+    folder: Path
+    inputs: Inputs
+    space: SpaceConfig
+    settings: dict[str, Any]
+
+
+def search(config: Config, output: Path, on_epoch: EpochReport | None = None) -> Searched:
+    """Search below ``output / "search"``, or reuse what was searched there; arguments as in ``compress``."""
     space = SpaceConfig.load(config.search.space)
     check_ops(space.ops, f"space {config.search.space}")
     if config.run.threads is not None:
@@ -85,9 +90,8 @@ def compress(config: Config, output: Path, on_epoch: EpochReport | None = None) 
     limits = set_limits(config, space, splits.task, output)
     inputs = prepare(config, space.dim, splits)
     settings = _hashed(config)
-    made_from = {**settings, "inputs": inputs.name}
 
-    def search(folder: Path, checkpoint: Checkpoint) -> None:
+    def run(folder: Path, checkpoint: Checkpoint) -> None:
         run_search(
             space,
             config.search,
@@ -103,23 +107,48 @@ def compress(config: Config, output: Path, on_epoch: EpochReport | None = None) 
             checkpoint=checkpoint,
         )
 
-    searched = built_resumably(output / "search", search, settings, made_from)
+    made_from = {**settings, "inputs": inputs.name}
+    folder = built_resumably(output / "search", run, settings, made_from)
+    return Searched(folder, inputs, space, settings)
+
+
+def start_student(config: Config, found: Searched) -> AdaBertForSequenceClassification:
+    """The student of a search before it is trained on: with the supernet's weights, or fresh ones."""
+    architecture = keep_strongest(
+        Architecture.load(found.folder / "architecture.json"),
+        read_json(found.folder / "search.json")["probs"],
+        config.student.max_incoming,
+    )
+    if config.student.student_start == "fresh":
+        return fresh_student(architecture, config, found.space, found.inputs)
+    weights = load_file(found.folder / "supernet.safetensors")
+    return derive(architecture, weights, student_config(architecture, found.space, found.inputs))
+
+
+def compress(config: Config, output: Path, on_epoch: EpochReport | None = None) -> dict[str, Any]:
+    """Walk the whole path and write everything below ``output``.
+
+    Args:
+        config: all settings.
+        output: folder of the run; finished stages in it are kept.
+        on_epoch: called with (epoch, metrics) after each epoch of the search.
+
+    Returns:
+        What ``metrics.json`` says.
+
+    Raises:
+        AdaBertError: if anything the user can mend is wrong, or ``output`` belongs to other settings.
+    """
+    started = time.monotonic()
+    found = search(config, output, on_epoch)
 
     def train(folder: Path, checkpoint: Checkpoint) -> None:
-        architecture = keep_strongest(
-            Architecture.load(searched / "architecture.json"),
-            read_json(searched / "search.json")["probs"],
-            config.student.max_incoming,
-        )
-        if config.student.student_start == "fresh":
-            student = fresh_student(architecture, config, space, inputs)
-        else:
-            weights = load_file(searched / "supernet.safetensors")
-            student = derive(architecture, weights, student_config(architecture, space, inputs))
-        train_and_save(student, config, inputs, folder, checkpoint)
+        student = start_student(config, found)
+        train_and_save(student, config, found.inputs, folder, checkpoint)
 
-    built_resumably(output / "student", train, settings, made_from)
-    return _report(config, inputs, output, settings, started)
+    made_from = {**found.settings, "inputs": found.inputs.name}
+    built_resumably(output / "student", train, found.settings, made_from)
+    return _report(config, found.inputs, output, found.settings, started)
 
 
 def train_fixed(

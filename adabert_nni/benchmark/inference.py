@@ -43,6 +43,9 @@ SECONDS, QUICK_SECONDS = (
 LEAST_SECONDS = 4.0  # for a size, however small
 ROUNDS = 9
 TURN_SECONDS = 0.05
+USUAL_SHARE = (
+    0.7  # of the peak, that a round of all models reaches: tells beforehand how long it takes
+)
 COLD_SECONDS = 0.5  # what takes longer even at the peak does not warm up
 NOTES = {
     "weights": "random, but the student's and the teacher's",
@@ -138,29 +141,29 @@ def _rows(
         "sep_token_id": setting(student, "sep_token_id"),
     }
     twins = {id(one.twin): one.twin for one in field}
-    rows, pace = list[dict[str, Any]](), 0.0  # seconds that a token takes all models together
+    rows = list[dict[str, Any]]()
     ordered = sorted(shapes, key=lambda shape: shape[0] * shape[1])
     for place, (batch, length) in enumerate(ordered):
         tokens = batch * length
-        if seconds_left() < pace * tokens:
+        counted = {key: batch * flops(twin, 1, length, **ids) for key, twin in twins.items()}
+        work = {one.key: counted[id(one.twin)] for one in field}
+        a_round = sum(work.values()) / (peak * USUAL_SHARE)
+        if seconds_left() < a_round:
             left_out.append(f"batch {batch}, length {length}: the time was up")
             continue
         logger.info("benchmark: batch %d, length %d", batch, length)
-        counted = {key: batch * flops(twin, 1, length, **ids) for key, twin in twins.items()}
-        work = {one.key: counted[id(one.twin)] for one in field}
         share = seconds_left() * tokens / sum(b * n for b, n in ordered[place:])
         timings = measure(
             {one.key: one.module for one in field},
             batch=batch,
             length=length,
             repetitions=ROUNDS,
-            seconds=max(LEAST_SECONDS, share) - pace * tokens,
+            seconds=max(LEAST_SECONDS, share) - a_round,
             turn_seconds=TURN_SECONDS,
             cold=[key for key, gflop in work.items() if gflop / peak > COLD_SECONDS],
             clock=clock,
             **ids,
         )
-        pace = sum(found.ms for found in timings.values()) / 1000 / tokens
         rows += [row(one, batch, length, timings, work[one.key], peak) for one in field]
     return rows
 

@@ -1,7 +1,4 @@
-"""The verbs that work on what a run has made: ``adabert benchmark`` and ``adabert export``.
-
-Each takes parsed options and returns the text to show; ``cli`` prints it. Stages are imported when a verb runs.
-"""
+"""``adabert benchmark``: times what a run has made beside what it is compared with."""
 
 import argparse
 from collections.abc import Callable
@@ -9,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adabert_nni.config import add_arguments, config_from_args
-from adabert_nni.errors import AdaBertError
 from adabert_nni.files import atomic_write, read_json, write_json
+from adabert_nni.verbs.options import json_file, positive
 
 REFERENCE = "reference"
 ROUNDS, QUICK_ROUNDS = 15, 3  # of "ops"
@@ -167,8 +163,8 @@ def _inference(parser: argparse.ArgumentParser) -> None:
 
 def _ops(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--space", default="paper", metavar="NAME_OR_FILE", help="default: paper")
-    parser.add_argument("--batch", type=_positive, default=32, help="rows (default: 32)")
-    parser.add_argument("--length", type=_positive, default=128, help="tokens (default: 128)")
+    parser.add_argument("--batch", type=positive, default=32, help="rows (default: 32)")
+    parser.add_argument("--length", type=positive, default=128, help="tokens (default: 128)")
     parser.add_argument("--pair", action="store_true", help="rows are pairs of texts")
     _timing(parser)
 
@@ -176,20 +172,10 @@ def _ops(parser: argparse.ArgumentParser) -> None:
 def _timing(parser: argparse.ArgumentParser) -> None:
     """Options of every benchmark."""
     parser.add_argument("--quick", action="store_true", help="two sizes, within a minute")
-    parser.add_argument("--threads", type=_positive, help="default: PyTorch's choice")
-    parser.add_argument("--output", type=_json, default=Path("benchmark.json"), metavar="FILE.json")
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number >= 1")
-    return int(text)
-
-
-def _json(text: str) -> Path:
-    if not text.endswith(".json"):
-        raise argparse.ArgumentTypeError(f"{text!r} does not end in .json")
-    return Path(text)
+    parser.add_argument("--threads", type=positive, help="default: PyTorch's choice")
+    parser.add_argument(
+        "--output", type=json_file, default=Path("benchmark.json"), metavar="FILE.json"
+    )
 
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -199,6 +185,11 @@ BENCHMARKS: dict[str, Benchmark] = {
 }
 
 
+def benchmark(args: argparse.Namespace) -> str:
+    """Time what a run has made beside what it is compared with."""
+    return BENCHMARKS[args.what].run(args)
+
+
 def add_benchmarks(parser: argparse.ArgumentParser) -> None:
     """Give ``parser`` one sub-word per entry of ``BENCHMARKS``."""
     words = parser.add_subparsers(dest="what", required=True, metavar="what")
@@ -206,61 +197,3 @@ def add_benchmarks(parser: argparse.ArgumentParser) -> None:
         summary = (benchmark.run.__doc__ or "").splitlines()[0]
         sub = words.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         benchmark.configure(sub)
-
-
-def export_student(args: argparse.Namespace) -> str:
-    """Write the student of ``args.student`` in another format and say what it lost."""
-    given = any(key in vars(args) for key in ("task", "train"))
-    config = config_from_args(args)
-    from adabert_nni.student.deploy import deploy
-    from adabert_nni.student.formats import get_format
-
-    get_format(args.format)
-    if not (args.student / "config.json").is_file():
-        raise AdaBertError(
-            f"{args.student}: holds no config.json; give the folder 'student' of a run"
-        )
-    output = args.output or args.student.with_name(f"{args.student.name}-{args.format}")
-    rows: dict[str, Any] = {}
-    if given:
-        from adabert_nni.inputs import read_rows
-
-        splits = read_rows(config.data)
-        rows = {"task": splits.task, "train": splits.train, "selection": splits.selection}
-        rows["validation"] = splits.validation
-    made = deploy(args.student, args.format, output, prune=args.prune_vocabulary, **rows)
-    return _told(made, output)
-
-
-def _told(made: dict[str, Any], output: Path) -> str:
-    from adabert_nni.metrics import METRICS
-    from adabert_nni.report.tables import megabytes, percent
-
-    sizes = megabytes(made["bytes"]), megabytes(made["student_bytes"])
-    lines = [
-        f"size on disk: {sizes[0]}, the student's {sizes[1]}",
-        f"same class as the student: {percent(made['agreement'])} of the rows it was checked on",
-        f"largest difference of a logit: {made['largest_difference']:.2g} of the largest logit, "
-        f"allowed is {made['bound']:.2g}",
-    ]
-    lines += [
-        f"{metric}: {percent(made[metric])}, the student's {percent(made[f'student_{metric}'])}"
-        for metric in METRICS
-        if metric in made
-    ]
-    return "\n".join([*lines, "", f"{made['format']}: {output / made['file']}"])
-
-
-def add_export(parser: argparse.ArgumentParser) -> None:
-    """Options of ``export``: the student, the format, and the rows to check it with."""
-    parser.add_argument("student", type=Path, metavar="DIR", help="the folder 'student' of a run")
-    parser.add_argument(
-        "--format", required=True, help="folded, bf16, torch-export, onnx or onnx-int8"
-    )
-    parser.add_argument("--output", type=Path, help="new folder (default: DIR-FORMAT)")
-    parser.add_argument(
-        "--prune-vocabulary",
-        action="store_true",
-        help="keep the pieces of the task's texts and single characters; needs --task or --train",
-    )
-    add_arguments(parser, ["data"])

@@ -1,0 +1,55 @@
+"""Options that several verbs share, and what is checked before any stage is imported."""
+
+import argparse
+from pathlib import Path
+
+from adabert_nni.config import (
+    Config,
+    SpaceConfig,
+    add_arguments,
+    config_from_args,
+    run_hash,
+)
+from adabert_nni.data.tasks import get_task
+from adabert_nni.model.ops import check_ops
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Give ``parser`` one option per setting, and a YAML file with the same keys."""
+    parser.add_argument(
+        "--config", type=Path, help="YAML file with the same keys as the options, which win"
+    )
+    add_arguments(parser)
+
+
+def settings_of(args: argparse.Namespace) -> Config:
+    """The settings; an unknown task, space or op is refused before stages are imported, which takes seconds."""
+    return checked(config_from_args(args, args.config))
+
+
+def checked(config: Config) -> Config:
+    """Refuse an unknown task, space or op."""
+    if config.data.train is None:
+        get_task(config.data.task)
+    check_ops(SpaceConfig.load(config.search.space).ops, f"space {config.search.space}")
+    return config
+
+
+def output_of(config: Config, *more: object) -> Path:
+    """Where the run goes: as asked, or ``runs/<task>/<hash of the settings>``."""
+    task = "own" if config.data.train else config.data.task
+    return config.run.output or Path("runs", task, run_hash(config.flat(), *more))
+
+
+def positive(text: str) -> int:
+    """A whole number >= 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number >= 1")
+    return int(text)
+
+
+def json_file(text: str) -> Path:
+    """A path that ends in .json."""
+    if not text.endswith(".json"):
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in .json")
+    return Path(text)
