@@ -20,6 +20,7 @@ from adabert_nni.model.architecture import ArchitectureError
 from adabert_nni.verbs.benchmark import add_benchmarks, benchmark
 from adabert_nni.verbs.export import add_export, export
 from adabert_nni.verbs.options import add_settings
+from adabert_nni.verbs.paper import add_paper, paper
 from adabert_nni.verbs.runs import (
     add_baseline,
     add_experiment,
@@ -139,6 +140,11 @@ VERBS: dict[str, Verb] = {
         shown(export),
         "adabert export runs/first/student --format onnx-int8 --task mini-reviews",
         add_export,
+    ),
+    "paper": Verb(
+        shown(paper),
+        "adabert paper table1 --tasks sst2,rte --seeds 0,1,2 --teacher minilm-l6",
+        add_paper,
     ),
     "nnictl": Verb(
         nnictl, "adabert nnictl create --config experiments/sst2.yml --port 8080", _nnictl

@@ -49,7 +49,6 @@ __all__ = [
     "TeacherConfig",
     "add_arguments",
     "config_from_args",
-    "decisive",
     "load_config",
     "run_hash",
 ]
@@ -100,6 +99,11 @@ class Config:
         """The settings as plain YAML values by key; `from_mapping` takes them back."""
         stages = (dataclasses.asdict(getattr(self, stage)) for stage in STAGES)
         return {k: str(v) if isinstance(v, Path) else v for s in stages for k, v in s.items()}
+
+    def deciding(self) -> dict[str, Any]:
+        """The flat settings that decide what a run gives; the ``LATER`` ones only where they are set."""
+        flat, absent = self.flat().items(), object()
+        return {k: v for k, v in flat if k not in NOT_HASHED and LATER.get(k, absent) != v}
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -173,15 +177,6 @@ def load_config(yaml_path: str | Path | None, overrides: Mapping[str, Any]) -> C
     return Config.from_mapping({**values, **overrides}, where)
 
 
-def decisive(flat: Mapping[str, Any], exclude: Collection[str] = NOT_HASHED) -> dict[str, Any]:
-    """The settings of ``flat`` that decide what a run gives, without ``LATER`` ones at their defaults."""
-    return {
-        key: value
-        for key, value in flat.items()
-        if key not in exclude and not (key in LATER and LATER[key] == value)
-    }
-
-
 def run_hash(*parts: object, exclude: Collection[str] = NOT_HASHED) -> str:
     """Eight hexadecimal digits that name a run by its settings: the same settings, the same folder.
 
@@ -198,7 +193,7 @@ def run_hash(*parts: object, exclude: Collection[str] = NOT_HASHED) -> str:
         if dataclasses.is_dataclass(part) and not isinstance(part, type):
             part = dataclasses.asdict(part)
         if isinstance(part, Mapping):
-            part = decisive(part, exclude)
+            part = {key: value for key, value in part.items() if key not in exclude}
         plain.append(part)
     text = json.dumps(plain, sort_keys=True, allow_nan=False, default=os.fspath)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:8]

@@ -13,25 +13,20 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from adabert_nni.baselines.build import WORDS
-from adabert_nni.baselines.run import run_baseline
-from adabert_nni.baselines.store import load_baseline
-from adabert_nni.baselines.table import get_baseline
 from adabert_nni.checkpoint import Checkpoint, built_resumably
-from adabert_nni.config import Config, SpaceConfig, decisive
+from adabert_nni.config import Config, SpaceConfig
 from adabert_nni.files import read_json
 from adabert_nni.inputs import Inputs, prepare, read_rows
 from adabert_nni.limits import set_limits
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
 from adabert_nni.model.ops import check_ops
-from adabert_nni.report.summary import write_comparison, write_report
+from adabert_nni.report.summary import write_report
 from adabert_nni.search.run import run_search
 from adabert_nni.student.derive import derive, keep_strongest
 from adabert_nni.student.draw import draw_alike
 from adabert_nni.student.export import save_student
 from adabert_nni.student.train import evaluate, train_student
-from adabert_nni.teacher.source import load_classifier
 
 EpochReport = Callable[[int, dict[str, float]], None]
 
@@ -89,7 +84,7 @@ def search(config: Config, output: Path, on_epoch: EpochReport | None = None) ->
     splits = read_rows(config.data)
     limits = set_limits(config, space, splits.task, output)
     inputs = prepare(config, space.dim, splits)
-    settings = _hashed(config)
+    settings = config.deciding()
 
     def run(folder: Path, checkpoint: Checkpoint) -> None:
         run_search(
@@ -181,63 +176,9 @@ def train_fixed(
         student = fresh_student(found, config, space, inputs)
         train_and_save(student, config, inputs, folder, checkpoint)
 
-    settings = {**_hashed(config), "architecture": found.to_dict()}
+    settings = {**config.deciding(), "architecture": found.to_dict()}
     built_resumably(output / "student", build, settings, {**settings, "inputs": inputs.name})
     return _report(config, inputs, output, settings, started)
-
-
-def train_baseline(config: Config, name: str, output: Path) -> dict[str, Any]:
-    """Train a baseline from the teacher and on the rows that ``compress`` takes.
-
-    Args:
-        config: all settings; those of the search and the student do not count.
-        name: key of the table of baselines.
-        output: folder of the run.
-
-    Returns:
-        What ``metrics.json`` says.
-
-    Raises:
-        AdaBertError: if the baseline is unknown, does not fit the teacher, or ``output`` is of other settings.
-    """
-    started = time.monotonic()
-    own, asked = get_baseline(name), config.baseline
-    if config.run.threads is not None:
-        torch.set_num_threads(config.run.threads)
-    inputs = prepare(config, WORDS, read_rows(config.data))
-    recipe: dict[str, Any] = {
-        "epochs": asked.baseline_epochs or own.epochs,
-        "lr": asked.baseline_lr or own.lr,
-        "batch_size": asked.baseline_batch or own.batch,
-        "seed": config.run.seed,
-    }
-
-    def build(folder: Path, checkpoint: Checkpoint) -> None:
-        run_baseline(
-            own,
-            load_classifier(inputs.teacher, inputs.splits.task, fresh_head=False),
-            inputs.tokenizer,
-            inputs.train,
-            inputs.selection,
-            inputs.validation,
-            words=inputs.shape.words,
-            metrics=inputs.splits.task.metrics,
-            folder=folder,
-            checkpoint=checkpoint,
-            **recipe,
-        )
-
-    settings = {"baseline": name, "task": inputs.splits.task.name, **recipe}
-    made = built_resumably(output / "student", build, {**settings, "inputs": inputs.name})
-    return write_comparison(
-        output,
-        load_baseline(made),
-        teacher=inputs.teacher,
-        task=inputs.splits.task,
-        settings=settings,
-        repetitions=config.run.repetitions,
-        seconds=time.monotonic() - started,
-    )
 
 
 def _report(
@@ -251,11 +192,6 @@ def _report(
         repetitions=config.run.repetitions,
         seconds=time.monotonic() - started,
     )
-
-
-def _hashed(config: Config) -> dict[str, Any]:
-    """The settings that decide what a run gives."""
-    return decisive(config.flat())
 
 
 def train_and_save(

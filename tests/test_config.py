@@ -252,12 +252,12 @@ def test_an_installed_package_finds_its_spaces(tmp_path, monkeypatch):
     assert SpaceConfig.load("mine").dim == 24
 
 
-def test_a_younger_key_at_its_default_leaves_old_names_as_they_are():
+def test_a_younger_key_at_its_default_leaves_the_names_of_older_runs_as_they_are():
     flat = Config().flat()
-    old = {key: value for key, value in flat.items() if key not in config.LATER}
-    assert len(old) < len(flat)
-    assert run_hash(flat) == run_hash(old)
-    assert config.decisive(flat) == config.decisive(old)
-    for key in config.LATER:
-        assert flat[key] == config.LATER[key]
-        assert run_hash({**flat, key: "another"}) != run_hash(flat)
+    deciding = Config().deciding()
+    assert config.LATER.keys() <= flat.keys()
+    assert not config.LATER.keys() & deciding.keys()
+    kept = flat.keys() - config.NOT_HASHED - config.LATER.keys()
+    assert run_hash(deciding) == run_hash({key: flat[key] for key in kept})
+    other = Config.from_mapping({"transfer": "last", "baseline_lr": 0.1}, "x.yml").deciding()
+    assert {k: other[k] for k in other.keys() - kept} == {"transfer": "last", "baseline_lr": 0.1}

@@ -208,26 +208,6 @@ def test_a_fresh_student_is_that_of_the_architecture_alone(settings, tmp_path):
     assert weights[0] == weights[1]
 
 
-def test_a_baseline_is_trained_from_the_same_teacher_and_rows_and_measured_alike(
-    settings, finished, tmp_path, monkeypatch
-):
-    metrics, _, _ = finished
-    config = Config.from_mapping({**settings, "baseline_epochs": 1, "seed": 5}, "test")
-    monkeypatch.setattr(inputs, "finetune_teacher", lambda *a, **k: pytest.fail("a second teacher"))
-    got = pipeline.train_baseline(config, "bert-pkd-half", tmp_path / "pkd")
-    assert got["teacher_accuracy"] == metrics["teacher_accuracy"]
-    assert got["student_params"] < got["teacher_params"]
-    of_adabert = set(metrics) - {"depth"}
-    assert set(got) == of_adabert
-    assert got == read_json(tmp_path / "pkd" / "metrics.json")
-    monkeypatch.setattr(pipeline, "run_baseline", lambda *a, **k: pytest.fail("ran again"))
-    again = pipeline.train_baseline(config, "bert-pkd-half", tmp_path / "pkd")
-    assert again["student_accuracy"] == got["student_accuracy"]
-    other = Config.from_mapping({**settings, "baseline_epochs": 2, "seed": 5}, "test")
-    with pytest.raises(AdaBertError, match="epochs is 1, wanted 2"):
-        pipeline.train_baseline(other, "bert-pkd-half", tmp_path / "pkd")
-
-
 def test_the_students_transfer_decides_which_answers_it_is_given(settings, finished, tmp_path):
     _, _, output = finished
     given, seen = output / "architecture.json", []

@@ -31,10 +31,10 @@ def train(args: argparse.Namespace) -> str:
 def baseline(args: argparse.Namespace) -> str:
     """Train one of the methods that AdaBERT is compared with, from the same teacher and rows."""
     config = settings_of(args)
-    from adabert_nni import pipeline
+    from adabert_nni.paper.baseline import train_baseline
 
     output = output_of(config, "baseline", args.name)
-    return gained(pipeline.train_baseline(config, args.name, output), output)
+    return gained(train_baseline(config, args.name, output), output)
 
 
 def gained(metrics: dict[str, Any], output: Path) -> str:
