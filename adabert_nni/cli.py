@@ -18,19 +18,25 @@ from adabert_nni import __version__
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.architecture import ArchitectureError
 from adabert_nni.verbs.benchmark import add_benchmarks, benchmark
+from adabert_nni.verbs.doctor import PROBLEM, add_doctor, doctor
 from adabert_nni.verbs.export import add_export, export
 from adabert_nni.verbs.options import add_settings
 from adabert_nni.verbs.paper import add_paper, paper
+from adabert_nni.verbs.predict import add_evaluate, add_predict, evaluate, predict
 from adabert_nni.verbs.runs import (
     add_baseline,
+    add_best,
+    add_compress,
     add_experiment,
     add_train,
     baseline,
+    best,
     compress,
     experiment,
     train,
     trial,
 )
+from adabert_nni.verbs.stages import add_derive, derive, probe, search, teacher
 
 OK, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
 EXIT_CODES = f"""\
@@ -94,6 +100,15 @@ def _experiment(args: argparse.Namespace) -> int:
     return OK
 
 
+@functools.wraps(doctor)
+def _doctor(args: argparse.Namespace) -> int:
+    code = OK
+    for finding in doctor(args):
+        print(finding, flush=True)
+        code = FAILED if finding.state == PROBLEM else code
+    return code
+
+
 def nnictl(args: argparse.Namespace) -> int:
     """Pass everything to nnictl, with the web UI bound to loopback."""
     from adabert_nni.search.loopback import run_nnictl
@@ -109,7 +124,7 @@ VERBS: dict[str, Verb] = {
     "compress": Verb(
         shown(compress),
         "adabert compress --task mini-reviews --teacher minilm-l6 --output runs/first",
-        add_settings,
+        add_compress,
     ),
     "train": Verb(
         shown(train),
@@ -121,11 +136,36 @@ VERBS: dict[str, Verb] = {
         "adabert baseline distilbert --task rte --teacher minilm-l6 --output runs/distilbert",
         add_baseline,
     ),
+    "teacher": Verb(
+        shown(teacher), "adabert teacher --task mini-reviews --teacher minilm-l6", add_settings
+    ),
+    "probe": Verb(
+        shown(probe), "adabert probe --task mini-reviews --teacher minilm-l6", add_settings
+    ),
+    "search": Verb(
+        shown(search),
+        "adabert search --task mini-reviews --teacher minilm-l6 --space small --output runs/first",
+        add_settings,
+    ),
+    "derive": Verb(
+        shown(derive), "adabert derive runs/first/search --output runs/first/derived", add_derive
+    ),
+    "evaluate": Verb(
+        shown(evaluate),
+        "adabert evaluate runs/first/student --rows more.csv --text review --label stars",
+        add_evaluate,
+    ),
+    "predict": Verb(
+        shown(predict),
+        "adabert predict runs/first/student --input reviews.csv --text review --output answers.jsonl",
+        add_predict,
+    ),
     "experiment": Verb(
         _experiment,
         "adabert experiment experiments/quickstart.yml --output runs/quickstart",
         add_experiment,
     ),
+    "best": Verb(shown(best), "adabert best --experiment ab12cd34 --output runs/best", add_best),
     "trial": Verb(
         shown(trial),
         "adabert trial --task sst2 --search-epochs 6   (as NNI's trialCommand)",
@@ -146,6 +186,7 @@ VERBS: dict[str, Verb] = {
         "adabert paper table1 --tasks sst2,rte --seeds 0,1,2 --teacher minilm-l6",
         add_paper,
     ),
+    "doctor": Verb(_doctor, "adabert doctor --cache /tmp/cache", add_doctor),
     "nnictl": Verb(
         nnictl, "adabert nnictl create --config experiments/sst2.yml --port 8080", _nnictl
     ),

@@ -49,6 +49,7 @@ __all__ = [
     "TeacherConfig",
     "add_arguments",
     "config_from_args",
+    "given_settings",
     "load_config",
     "run_hash",
 ]
@@ -217,8 +218,13 @@ def add_arguments(parser: argparse.ArgumentParser, groups: Iterable[str] = tuple
 
 def config_from_args(args: argparse.Namespace, yaml_path: str | Path | None = None) -> Config:
     """Build the settings from parsed `add_arguments` options, on top of a YAML file if given."""
+    return load_config(yaml_path, given_settings(args))
+
+
+def given_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """The settings that were given as options, as they were given."""
     keys = {key for cls in STAGES.values() for key in _fields(cls)}
-    return load_config(yaml_path, {k: v for k, v in vars(args).items() if k in keys})
+    return {key: value for key, value in vars(args).items() if key in keys}
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

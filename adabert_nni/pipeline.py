@@ -23,6 +23,7 @@ from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassifi
 from adabert_nni.model.ops import check_ops
 from adabert_nni.report.summary import write_report
 from adabert_nni.search.run import run_search
+from adabert_nni.search.tensorboard import epoch_scalars
 from adabert_nni.student.derive import derive, keep_strongest
 from adabert_nni.student.draw import draw_alike
 from adabert_nni.student.export import save_student
@@ -85,6 +86,12 @@ def search(config: Config, output: Path, on_epoch: EpochReport | None = None) ->
     limits = set_limits(config, space, splits.task, output)
     inputs = prepare(config, space.dim, splits)
     settings = config.deciding()
+    scalars = epoch_scalars(output / "tensorboard")
+
+    def after_epoch(epoch: int, metrics: dict[str, float]) -> None:
+        scalars(epoch, metrics)
+        if on_epoch is not None:
+            on_epoch(epoch, metrics)
 
     def run(folder: Path, checkpoint: Checkpoint) -> None:
         run_search(
@@ -98,7 +105,7 @@ def search(config: Config, output: Path, on_epoch: EpochReport | None = None) ->
             costs=limits.costs,
             targets=limits.targets,
             measured=limits.measured,
-            on_epoch=on_epoch,
+            on_epoch=after_epoch,
             checkpoint=checkpoint,
         )
 

@@ -33,7 +33,7 @@ MODEL_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 def progress(
     iterable: Iterable[T],
-    total: int,
+    total: int | None,
     label: str,
     note: Callable[[], str] = str,
     first: int = 0,
@@ -42,7 +42,7 @@ def progress(
 
     Args:
         iterable: what to go through.
-        total: how many items there are, with those before it.
+        total: how many items there are, with those before it; None if nobody knows.
         label: what is going on, the start of every line.
         note: asked for a few words (the loss, say) when a line is written.
         first: items that were done before, in another process.
@@ -61,8 +61,12 @@ def progress(
         yield item
         now = time.monotonic()
         if now - last >= LOG_SECONDS:
-            last, left = now, (now - start) / (done - first) * (total - done)
-            logger.info("%s %d/%d %s, about %.0f s left", label, done, total, note(), left)
+            last, each = now, (now - start) / (done - first)
+            if total is None:
+                logger.info("%s %d %s, %.0f a second", label, done, note(), 1 / max(each, 1e-9))
+            else:
+                left = each * max(total - done, 0)
+                logger.info("%s %d/%d %s, about %.0f s left", label, done, total, note(), left)
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:

@@ -9,7 +9,19 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "adabert_nni"
 ROWS = [  # a row imports from the rows below it
-    {"cli", "verbs", "paper", "pipeline", "inputs", "limits", "__init__", "__main__"},
+    {
+        "cli",
+        "verbs",
+        "paper",
+        "pipeline",
+        "stages",
+        "plan",
+        "api",
+        "inputs",
+        "limits",
+        "__init__",
+        "__main__",
+    },
     {"report", "baselines"},
     {"benchmark"},
     {"teacher", "search", "student"},

@@ -53,11 +53,7 @@ def read_table(path: Path, texts: tuple[str, ...], label: str) -> Table:
         AdaBertError: naming file and line, if it is missing, empty, not UTF-8 (a BOM is fine),
             broken, or lacks a column, a text or a label.
     """
-    names = path.name.removesuffix(".gz")
-    reader = next((read for suffix, read in _READERS.items() if names.endswith(suffix)), None)
-    if reader is None:
-        allowed = ", ".join(f"{suffix}[.gz]" for suffix in _READERS)
-        raise AdaBertError(f"{path}: cannot read this kind of file, allowed are {allowed}")
+    reader = _reader_of(path)
     table = Table(str(path), [], [], [])
     for line, record in reader(_decode(path), str(path)):
         at = f"{path} line {line}"
@@ -73,6 +69,28 @@ def read_table(path: Path, texts: tuple[str, ...], label: str) -> Table:
     if not table.lines:
         raise AdaBertError(f"{path}: the file has no rows, only a header; add some")
     return table
+
+
+def read_texts(path: Path, texts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The text columns of a file, row by row, no labels asked for; errors as in ``read_table``."""
+    for line, record in _reader_of(path)(_decode(path), str(path)):
+        at = f"{path} line {line}"
+        missing = [name for name in texts if name not in record]
+        if missing:
+            raise AdaBertError(
+                f"{at}: no column {missing[0]!r}, there are {', '.join(record)}; name them with "
+                "--text and --text-pair"
+            )
+        yield tuple(_text(record[name], f"{at} column {name!r}") for name in texts)
+
+
+def _reader_of(path: Path) -> _Reader:
+    names = path.name.removesuffix(".gz")
+    reader = next((read for suffix, read in _READERS.items() if names.endswith(suffix)), None)
+    if reader is None:
+        allowed = ", ".join(f"{suffix}[.gz]" for suffix in _READERS)
+        raise AdaBertError(f"{path}: cannot read this kind of file, allowed are {allowed}")
+    return reader
 
 
 def _decode(path: Path) -> str:

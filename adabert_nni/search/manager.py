@@ -4,14 +4,11 @@ NNI calls an experiment DONE although all its trials failed and a NaN metric a s
 here.
 """
 
-import json
 import logging
-import math
 import os
 import shutil
 import socket
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +18,8 @@ from nni.experiment import Experiment, RunMode, launcher
 from nni.experiment.config import ExperimentConfig, utils
 
 from adabert_nni.errors import AdaBertError
-from adabert_nni.files import new_folder, read_json, write_json
+from adabert_nni.files import new_folder, read_json
+from adabert_nni.search.collect import TrialRecord, keep_best, plain, succeeded
 from adabert_nni.search.loopback import PATIENCE, loopback_environment
 
 logger = logging.getLogger(__name__)
@@ -35,17 +33,6 @@ ENDED = ("DONE", "STOPPED", "ERROR")
 EXHAUSTED, SILENT_POLLS = "TUNER_NO_MORE_TRIAL", 6
 ACTIVE = ("WAITING", "RUNNING", "UNKNOWN")
 FIRST_PORT, PORTS = 8080, 200
-SKIPPED = shutil.ignore_patterns("supernet.safetensors", ".*", "trial.*", "run.sh", "*.lock")
-
-
-@dataclass(frozen=True)
-class TrialRecord:
-    """A finished trial: its id, its parameters, its final numbers and its folder."""
-
-    id: str
-    parameters: dict[str, Any]
-    numbers: dict[str, float]
-    folder: Path
 
 
 def load_experiment(path: Path) -> ExperimentConfig:
@@ -112,17 +99,8 @@ def run_experiment(path: Path, output: Path, port: int | None = None) -> dict[st
             ) from error
         finally:
             _stop(experiment)
-        best = max(trials, key=lambda record: record.numbers["default"], default=None)
-        if best is not None:
-            shutil.copytree(best.folder, folder, dirs_exist_ok=True, ignore=SKIPPED)
-            table = [
-                {"trial": t.id, "parameters": t.parameters, "numbers": t.numbers} for t in trials
-            ]
-            write_json(
-                folder / "trials.json",
-                {"experiment": experiment.id, "best": best.id, "trials": table},
-            )
-    if best is None:
+        kept = keep_best(experiment.id, trials, folder)
+    if not kept:
         shutil.rmtree(output)
         return None
     metrics: dict[str, Any] = read_json(output / "metrics.json")
@@ -183,7 +161,7 @@ def _wait(experiment: Experiment) -> None:
                     "trial %s, epoch %d: %s",
                     trial,
                     metric.sequence + 1,
-                    _shown(_plain(metric.data)),
+                    _shown(plain(metric.data)),
                 )
             reported[trial] = len(periodical)
         active = any(state in ACTIVE for state in states.values())
@@ -194,39 +172,17 @@ def _wait(experiment: Experiment) -> None:
 
 
 def _finished(experiment: Experiment, root: Path) -> list[TrialRecord]:
-    """Trials that really succeeded: a folder with results and finite numbers."""
-    found: list[TrialRecord] = []
-    for job in experiment.list_trial_jobs():
-        written = sorted((root / experiment.id).glob(f"**/{job.trialJobId}/metrics.json"))
-        numbers: Any = _plain(job.finalMetricData[-1].data) if job.finalMetricData else None
-        if job.status == "SUCCEEDED" and written and _ranked(numbers):
-            parameters = job.hyperParameters[0].parameters if job.hyperParameters else {}
-            found.append(TrialRecord(job.trialJobId, dict(parameters), numbers, written[0].parent))
-        else:
-            logger.error(
-                "trial %s: %s; its log: %s",
-                job.trialJobId,
-                job.status,
-                _log_of(root, experiment.id, job.trialJobId),
-            )
-    return found
-
-
-def _ranked(numbers: Any) -> bool:
-    default = numbers.get("default") if isinstance(numbers, dict) else None
-    return isinstance(default, int | float) and math.isfinite(default)
-
-
-def _log_of(root: Path, experiment: str, trial: str) -> str:
-    logs = sorted((root / experiment).glob(f"**/{trial}/trial.stderr"))
-    return str(logs[0]) if logs else "none was written"
-
-
-def _plain(data: Any) -> Any:
-    """NNI sends metrics as JSON inside JSON."""
-    while isinstance(data, str):
-        data = json.loads(data)
-    return data
+    """Trials that really succeeded."""
+    told = [
+        (
+            job.trialJobId,
+            job.status,
+            dict(job.hyperParameters[0].parameters) if job.hyperParameters else {},
+            plain(job.finalMetricData[-1].data) if job.finalMetricData else None,
+        )
+        for job in experiment.list_trial_jobs()
+    ]
+    return succeeded(root / experiment.id, told)
 
 
 def _shown(numbers: Any) -> str:

@@ -4,32 +4,46 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from adabert_nni.config import add_arguments, config_from_args
-from adabert_nni.errors import AdaBertError
+from adabert_nni.config import add_arguments, given_settings, load_config
+from adabert_nni.verbs.options import student_folder
 
 
 def export(args: argparse.Namespace) -> str:
     """Write a finished student in another format, and check it."""
-    given = any(key in vars(args) for key in ("task", "train"))
-    config = config_from_args(args)
+    given = {key: value for key, value in given_settings(args).items() if key != "output"}
+    return _told(*exported(args.student, args.format, args.output, args.prune_vocabulary, given))
+
+
+def exported(
+    student: Path, format: str, output: Path | None, prune: bool, settings: dict[str, Any]
+) -> tuple[dict[str, Any], Path]:
+    """Export, checked with the rows that the settings name, if they do.
+
+    Args:
+        student: its folder.
+        format: a key of the table of formats.
+        output: new folder; None appends the format to the student's name.
+        prune: cut the vocabulary to the task's pieces.
+        settings: flat settings of the data.
+
+    Returns:
+        What ``export.json`` says, and the folder.
+    """
+    data = load_config(None, settings).data
     from adabert_nni.student.deploy import deploy
     from adabert_nni.student.formats import get_format
 
-    get_format(args.format)
-    if not (args.student / "config.json").is_file():
-        raise AdaBertError(
-            f"{args.student}: holds no config.json; give the folder 'student' of a run"
-        )
-    output = args.output or args.student.with_name(f"{args.student.name}-{args.format}")
+    get_format(format)
+    student_folder(student)
+    output = output or student.with_name(f"{student.name}-{format}")
     rows: dict[str, Any] = {}
-    if given:
+    if {"task", "train"} & settings.keys():
         from adabert_nni.inputs import read_rows
 
-        splits = read_rows(config.data)
+        splits = read_rows(data)
         rows = {"task": splits.task, "train": splits.train, "selection": splits.selection}
         rows["validation"] = splits.validation
-    made = deploy(args.student, args.format, output, prune=args.prune_vocabulary, **rows)
-    return _told(made, output)
+    return deploy(student, format, output, prune=prune, **rows), output
 
 
 def _told(made: dict[str, Any], output: Path) -> str:

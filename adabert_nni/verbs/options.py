@@ -11,6 +11,7 @@ from adabert_nni.config import (
     run_hash,
 )
 from adabert_nni.data.tasks import get_task
+from adabert_nni.errors import AdaBertError
 from adabert_nni.model.ops import check_ops
 
 
@@ -53,3 +54,10 @@ def json_file(text: str) -> Path:
     if not text.endswith(".json"):
         raise argparse.ArgumentTypeError(f"{text!r} does not end in .json")
     return Path(text)
+
+
+def student_folder(folder: Path) -> Path:
+    """The folder of a student as it was given; AdaBertError at once if there is none."""
+    if not (folder / "config.json").is_file():
+        raise AdaBertError(f"{folder}: holds no config.json; give the folder 'student' of a run")
+    return folder

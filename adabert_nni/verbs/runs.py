@@ -1,21 +1,67 @@
-"""The verbs that make whole runs: ``compress``, ``train``, ``baseline``, ``trial`` and ``experiment``."""
+"""The verbs that make whole runs: ``compress``, ``train``, ``baseline``, ``trial``, ``experiment``, ``best``."""
 
 import argparse
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adabert_nni.config import config_from_args, load_config
 from adabert_nni.verbs.options import add_settings, checked, output_of, settings_of
+
+if TYPE_CHECKING:
+    from adabert_nni.plan import Plan
 
 
 def compress(args: argparse.Namespace) -> str:
     """Walk the whole path in this process."""
     config = settings_of(args)
+    output = output_of(config)
+    if args.dry_run:
+        from adabert_nni.plan import plan
+
+        return _told(plan(config, output))
     from adabert_nni import pipeline
 
-    output = output_of(config)
     return gained(pipeline.compress(config, output), output)
+
+
+def _told(made: "Plan") -> str:
+    """A plan as text."""
+    from adabert_nni.report.tables import markdown_table
+
+    columns = {"stage": "stage", "state": "state", "needs": "needs about", "folder": "folder"}
+    rows = []
+    for step in made.steps:
+        needs = "" if step.state in ("done", "cached") else duration(step.seconds)
+        rows.append(
+            {"stage": step.stage, "state": step.state, "needs": needs, "folder": step.folder}
+        )
+    counts = ", ".join(f"{count} {name}" for name, count in made.rows.items())
+    return "\n".join(
+        [
+            f"rows: {counts}; {made.tokens:.1f} tokens each on average",
+            "",
+            markdown_table(rows, columns),
+            "",
+            f"in all about {duration(made.seconds)}: an estimate, the floating-point operations over "
+            f"{made.gflops:.0f} GFLOP/s, half of what a matrix product reaches here now",
+        ]
+    )
+
+
+def duration(seconds: float) -> str:
+    """75 -> ``1 min``, 7300 -> ``2.0 h``."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def add_compress(parser: argparse.ArgumentParser) -> None:
+    """Options of ``compress``: every setting, and only to look."""
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show stages, folders and about how long; do nothing"
+    )
+    add_settings(parser)
 
 
 def train(args: argparse.Namespace) -> str:
@@ -65,6 +111,19 @@ def experiment(args: argparse.Namespace) -> str | None:
 
     best = run_experiment(args.file, args.output, port=args.port)
     return None if best is None else gained(best, args.output)
+
+
+def best(args: argparse.Namespace) -> str:
+    """Collect the best trial so far of an NNI experiment, running or stopped."""
+    from adabert_nni.search.collect import collect_best
+
+    return gained(collect_best(args.experiment, args.output), args.output)
+
+
+def add_best(parser: argparse.ArgumentParser) -> None:
+    """Options of ``best``."""
+    parser.add_argument("--experiment", required=True, metavar="ID", help="id that NNI gave it")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="new folder to fill")
 
 
 def add_train(parser: argparse.ArgumentParser) -> None:

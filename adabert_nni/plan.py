@@ -1,0 +1,150 @@
+"""What ``adabert compress`` would do: its stages, what of them is there, and about how long the rest takes.
+
+Reads rows and hashes weights, as a run does; trains and writes nothing. The cost is an estimate: floating-point
+operations of each stage (training 3 times a forward pass) over ``SHARE`` of this machine's rate at one product of
+matrices. Operations of attention scores, norms and pools are left out.
+"""
+
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForSequenceClassification
+
+from adabert_nni.benchmark.timing import count_params, peak_gflops
+from adabert_nni.config import Config, SpaceConfig
+from adabert_nni.data.encoding import encode
+from adabert_nni.data.loading import Splits
+from adabert_nni.files import MANIFEST, read_json, same_meta
+from adabert_nni.inputs import places, read_rows
+from adabert_nni.model.architecture import edge_names
+from adabert_nni.model.ops import OPS, check_ops
+from adabert_nni.teacher.finetune import load_tokenizer
+from adabert_nni.teacher.source import LOCAL, locate_teacher
+
+SHARE = 0.5  # of the rate of a matrix product; the steps in results/performance.md reach 0.3 to 0.8
+SAMPLE = 256  # rows whose tokens are counted
+TRAIN = 3  # a step costs as much as three forward passes
+REPORT_TOKENS = 32 * 128  # of a pass when the speed is measured
+BERT_WEIGHTS = 85_000_000  # of BERT-base's encoder: 12 layers of 12 x 768 x 768
+DONE, CACHED, BEGUN, MISSING = "done", "cached", "begun", "missing"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage: its state (``DONE``, ``CACHED``, ``BEGUN``, ``MISSING``), folder, TFLOP and seconds if it runs."""
+
+    stage: str
+    state: str
+    folder: str
+    tflop: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps in their order, rows by split, tokens of a row on average, and GFLOP per second assumed."""
+
+    steps: list[Step]
+    rows: dict[str, int]
+    tokens: float
+    gflops: float
+
+    @property
+    def seconds(self) -> float:
+        """What is still to be done takes about so long."""
+        return sum(step.seconds for step in self.steps if step.state in (BEGUN, MISSING))
+
+
+def plan(config: Config, output: Path, gflops: float | None = None) -> Plan:
+    """Look at what there is, count the rest.
+
+    Args:
+        config: all settings.
+        output: folder of the run.
+        gflops: GFLOP per second of a matrix product here, > 0; None measures it in a moment.
+
+    Returns:
+        The plan; a begun stage counts as a whole one.
+
+    Raises:
+        AdaBertError: as a run would, if rows or teacher cannot be had or ``output`` is of other settings.
+    """
+    space = SpaceConfig.load(config.search.space)
+    check_ops(space.ops, f"space {config.search.space}")
+    splits = read_rows(config.data)
+    found, base = places(config, splits), locate_teacher(config.teacher.teacher)
+    sample = splits.train.take(list(range(min(SAMPLE, len(splits.train)))))
+    encoded = encode(sample, load_tokenizer(base), config.data.max_length)
+    tokens = statistics.mean(map(len, encoded.input_ids))
+    rate = SHARE * (peak_gflops(1024, 3, config.run.threads) if gflops is None else gflops)
+    costs = costs_of(config, space, splits, tokens, encoder_weights(base))
+    settings = config.deciding()
+    folders = {
+        "teacher": (found.teacher, _state(found.teacher, CACHED)),
+        "probes": (found.probes, _state(found.probes, CACHED)),
+        "search": (output / "search", _state(output / "search", DONE, settings)),
+        "student": (output / "student", _state(output / "student", DONE, settings)),
+        "report": (output / "metrics.json", MISSING),  # is measured anew each time
+    }
+    steps = [
+        Step(stage, state, str(folder), costs[stage] / 1e12, costs[stage] / 1e9 / rate)
+        for stage, (folder, state) in folders.items()
+    ]
+    rows = {name: len(getattr(splits, name)) for name in ("train", "selection", "validation")}
+    return Plan(steps, rows, tokens, rate)
+
+
+def costs_of(
+    config: Config, space: SpaceConfig, splits: Splits, tokens: float, weights: int
+) -> dict[str, float]:
+    """Floating-point operations by stage.
+
+    Args:
+        config: epochs, estimator and repetitions.
+        space: ops, edges and depth of the supernet; the student is taken to have mean ops and half the depth.
+        splits: how many rows there are.
+        tokens: of a row, on average.
+        weights: of the teacher's encoder, without embeddings.
+
+    Returns:
+        teacher, probes, search, student and report, each >= 0.
+    """
+    train, selection, validation = (
+        len(part) * tokens for part in (splits.train, splits.selection, splits.validation)
+    )
+    teacher, search, student = config.teacher, config.search, config.student
+    forward = 2.0 * weights
+    every = 2.0 * len(edge_names(space.nodes)) * sum(OPS[op].flops(space.dim) for op in space.ops)
+    drawn, depth = every / len(space.ops), (space.max_depth + 1) / 2
+    # exact: all ops forward, only the drawn ones backward; sampled: only the drawn ones
+    step = every + (TRAIN - 1) * drawn if search.estimator == "exact" else TRAIN * drawn
+    return {
+        "teacher": forward
+        * (teacher.teacher_epochs * (TRAIN * train + selection) + selection + validation),
+        "probes": forward * (train + selection),
+        "search": search.search_epochs * depth * (step * train + drawn * selection),
+        "student": student.student_epochs * depth * drawn * (TRAIN * train + selection)
+        + depth * drawn * (selection + validation),
+        "report": (config.run.repetitions + 1) * REPORT_TOKENS * (2.0 * BERT_WEIGHTS + forward),
+    }
+
+
+def encoder_weights(folder: Path) -> int:
+    """Parameters of a teacher without its embeddings, from its config alone."""
+    with torch.device("meta"):
+        model = AutoModelForSequenceClassification.from_config(
+            AutoConfig.from_pretrained(folder, **LOCAL), trust_remote_code=False
+        )
+    embedded = (m for m in model.modules() if isinstance(m, torch.nn.Embedding))
+    return count_params(model) - sum(m.weight.numel() for m in embedded)
+
+
+def _state(folder: Path, finished: str, settings: dict[str, Any] | None = None) -> str:
+    if (folder / MANIFEST).is_file():
+        same_meta(folder, read_json(folder / MANIFEST).get("meta", {}), settings)
+        return finished
+    states = folder.with_name(f"{folder.name}.checkpoint")
+    return BEGUN if states.is_dir() and any(states.iterdir()) else MISSING

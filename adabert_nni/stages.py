@@ -1,0 +1,188 @@
+"""One stage of the path at a time, each from the settings or from the folder of the one before it.
+
+What ``adabert teacher``, ``probe``, ``search``, ``derive`` and ``evaluate`` do; every result is plain JSON.
+Wires the stages, computes nothing.
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from adabert_nni import pipeline
+from adabert_nni.config import Config, DataConfig, SpaceConfig
+from adabert_nni.data.files_in import read_table
+from adabert_nni.data.tasks import Rows
+from adabert_nni.errors import AdaBertError
+from adabert_nni.files import atomic_write, check_manifest, new_folder, read_json
+from adabert_nni.inputs import build_teacher, places, prepare, read_rows
+from adabert_nni.metrics import score
+from adabert_nni.model.architecture import Architecture
+from adabert_nni.report.plot import cell_svg
+from adabert_nni.student.export import save_student
+from adabert_nni.student.predict import Classifier, load_classifier, predictions
+from adabert_nni.student.train import evaluate as score_student
+from adabert_nni.teacher.finetune import METRICS as TEACHER_METRICS
+from adabert_nni.teacher.probes import REPORT as PROBE_REPORT
+from adabert_nni.training import progress
+
+
+def teacher(config: Config) -> dict[str, Any]:
+    """Fine-tune the teacher, or reuse the one in the cache.
+
+    Args:
+        config: all settings; those of the data, the teacher and the cache count.
+
+    Returns:
+        ``folder``, and what its ``metrics.json`` says.
+
+    Raises:
+        AdaBertError: if rows or teacher cannot be had.
+    """
+    splits = read_rows(config.data)
+    folder = build_teacher(config, splits, places(config, splits))
+    return {"folder": str(folder), **read_json(folder / TEACHER_METRICS)}
+
+
+def probe(config: Config) -> dict[str, Any]:
+    """Build the table of what each layer of the teacher believes, or reuse the one in the cache.
+
+    Args:
+        config: all settings; as for ``teacher``, and ``probe_epochs``.
+
+    Returns:
+        ``folder``, and what its ``probes.json`` says: accuracy per layer among it.
+
+    Raises:
+        AdaBertError: if rows or teacher cannot be had.
+    """
+    splits = read_rows(config.data)
+    prepare(config, SpaceConfig.load(config.search.space).dim, splits)
+    folder = places(config, splits).probes
+    return {"folder": str(folder), **read_json(folder / PROBE_REPORT)}
+
+
+def search(config: Config, output: Path) -> dict[str, Any]:
+    """Search only; ``compress`` with the same settings and output goes on from it.
+
+    Args:
+        config: all settings.
+        output: folder of the run; gets ``search/``, ``architecture.json`` and ``cell.svg``.
+
+    Returns:
+        ``folder`` of the search, the file ``architecture``, its ``depth`` and ``edges``, the last epoch's
+        ``selection_accuracy``, and ``targets``.
+
+    Raises:
+        AdaBertError: as ``pipeline.compress``.
+    """
+    found = pipeline.search(config, output)
+    architecture = Architecture.load(found.folder / "architecture.json")
+    architecture.save(output / "architecture.json")
+    atomic_write(output / "cell.svg", cell_svg(architecture))
+    record = read_json(found.folder / "search.json")
+    return {
+        "folder": str(found.folder),
+        "architecture": str(output / "architecture.json"),
+        "depth": architecture.depth,
+        "edges": dict(architecture.live_edges()),
+        "selection_accuracy": record["epochs"][-1]["default"],
+        "targets": record.get("targets", {}),
+    }
+
+
+def derive(searched: Path, output: Path, overrides: dict[str, Any]) -> dict[str, Any]:
+    """Cut the student out of a search and write it as it is, before any training of its own.
+
+    Args:
+        searched: folder of a search, or of the run that holds it.
+        output: new folder for the student.
+        overrides: settings that differ from the search's, such as ``student_start`` or ``cache``.
+
+    Returns:
+        ``folder``, ``depth``, and the scores on ``selection`` and ``validation``.
+
+    Raises:
+        AdaBertError: if there is no finished search, or ``output`` holds something.
+    """
+    folder = searched / "search" if (searched / "search").is_dir() else searched
+    if not (folder / "supernet.safetensors").is_file():
+        raise AdaBertError(
+            f"{searched}: holds no finished search; give the folder of `adabert search` or its 'search'"
+        )
+    settings = check_manifest(folder)
+    config = Config.from_mapping({**settings, **overrides}, str(folder))
+    space = SpaceConfig.load(config.search.space)
+    with new_folder(output) as half:
+        inputs = prepare(config, space.dim, read_rows(config.data))
+        found = pipeline.Searched(folder, inputs, space, settings)
+        student = pipeline.start_student(config, found).eval().without_probes()
+        metrics = inputs.splits.task.metrics
+        scores = {
+            name: score_student(student, rows, metrics)
+            for name, rows in (("selection", inputs.selection), ("validation", inputs.validation))
+        }
+        save_student(
+            student,
+            inputs.tokenizer,
+            half,
+            scores=scores["validation"],
+            history=[{"epoch": 0, "selection_accuracy": scores["selection"]["accuracy"]}],
+            seconds=0.0,
+        )
+    return {"folder": str(output), "depth": student.config.architecture["depth"], **scores}
+
+
+def evaluate(student: Path, data: DataConfig, batch: int = 64) -> dict[str, Any]:
+    """Score a student, or an export of one, on the validation rows of a task.
+
+    Args:
+        student: its folder.
+        data: which rows; they must have the classes that the student knows.
+        batch: rows per step.
+
+    Returns:
+        ``task``, ``rows``, the task's metrics in [0, 1], ``seconds``.
+
+    Raises:
+        AdaBertError: if there is no student, no rows, or their classes differ.
+    """
+    classifier = load_classifier(student)
+    splits = read_rows(data)
+    if list(splits.task.labels) != classifier.labels:
+        raise AdaBertError(
+            f"{student}: knows the classes {', '.join(classifier.labels)}, but {splits.task.name} has "
+            f"{', '.join(splits.task.labels)}; give the rows that it was made for, or --rows FILE"
+        )
+    return {
+        "task": splits.task.name,
+        **_scores(classifier, splits.validation, splits.task.metrics, batch),
+    }
+
+
+def evaluate_file(
+    student: Path, file: Path, texts: tuple[str, ...], label: str, batch: int = 64
+) -> dict[str, Any]:
+    """Score a student on all rows of a file; arguments and result as ``evaluate``, ``task`` is the file."""
+    classifier = load_classifier(student)
+    table = read_table(file, texts, label)
+    ids = {name: index for index, name in enumerate(classifier.labels)}
+    for name, line in zip(table.labels, table.lines, strict=True):
+        if name not in ids:
+            raise AdaBertError(
+                f"{file} line {line}: got label {name!r}, the student knows "
+                f"{', '.join(classifier.labels[:20])}; correct the label or drop the row"
+            )
+    rows = Rows(table.texts, [ids[name] for name in table.labels], list(range(len(table.lines))))
+    return {"task": str(file), **_scores(classifier, rows, ("accuracy",), batch)}
+
+
+def _scores(
+    classifier: Classifier, rows: Rows, metrics: tuple[str, ...], batch: int
+) -> dict[str, Any]:
+    start = time.monotonic()
+    ids = {name: index for index, name in enumerate(classifier.labels)}
+    texts = progress(rows.texts, len(rows), "evaluate")
+    answers = predictions(classifier, texts, batch)
+    found = [ids[answer.label] for answer in answers]
+    scores = score(metrics, found, rows.labels)
+    return {"rows": len(rows), **scores, "seconds": round(time.monotonic() - start, 2)}

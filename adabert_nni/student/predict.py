@@ -1,0 +1,130 @@
+"""Classes and probabilities of texts, a window of rows at a time, however many there are.
+
+A window is sorted by length, so that batches hold little padding, and answered in the order that it came in.
+It must not know where texts come from or where answers go. Shapes: R rows of a window, C classes.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
+
+from adabert_nni.data.encoding import encode, loader
+from adabert_nni.data.tasks import Rows
+from adabert_nni.errors import AdaBertError
+from adabert_nni.model.modeling import AdaBertConfig
+from adabert_nni.student.deploy import LOCAL, RECORD, load_export, load_student
+from adabert_nni.student.onnx_graph import Logits
+from adabert_nni.training import row_positions
+
+WINDOW = 64  # batches that are sorted together
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A student, or what was exported from one: ids and mask (B, L) to logits (B, C)."""
+
+    module: nn.Module
+    config: AdaBertConfig
+    tokenizer: PreTrainedTokenizerBase
+
+    @property
+    def columns(self) -> int:
+        """Texts of a row, 1 or 2."""
+        return 1 if self.config.sep_token_id is None else 2
+
+    @property
+    def labels(self) -> list[str]:
+        """Class names by id."""
+        names = {int(index): str(name) for index, name in (self.config.id2label or {}).items()}
+        return [names[index] for index in sorted(names)]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The most probable class of a row and the probability that the student gives it, in [0, 1]."""
+
+    texts: tuple[str, ...]
+    label: str
+    probability: float
+
+
+def load_classifier(folder: Path) -> Classifier:
+    """What lies in the folder of a student or of an export.
+
+    Args:
+        folder: such as ``runs/first/student`` or ``runs/first/student-onnx-int8``.
+
+    Returns:
+        The classifier in eval mode; a student is on the GPU where there is one.
+
+    Raises:
+        AdaBertError: if there is neither.
+    """
+    if not (folder / RECORD).is_file():
+        student, tokenizer = load_student(folder)
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return Classifier(Logits(student.to(device)).eval(), student.config, tokenizer)  # type: ignore[arg-type]
+    config = AutoConfig.from_pretrained(folder, **LOCAL)
+    return Classifier(load_export(folder), config, AutoTokenizer.from_pretrained(folder, **LOCAL))
+
+
+def predictions(
+    classifier: Classifier, rows: Iterable[tuple[str, ...]], batch: int = 64
+) -> Iterator[Answer]:
+    """Answer every row, in their order; a window of rows is read ahead, no more.
+
+    Args:
+        classifier: what ``load_classifier`` gave.
+        rows: one or two texts each, as the student was trained on.
+        batch: rows per step, >= 1.
+
+    Yields:
+        One answer a row.
+
+    Raises:
+        AdaBertError: if a row has one text too many or too few.
+    """
+    source = iter(rows)
+    while window := list(islice(source, WINDOW * batch)):
+        wrong = next((row for row in window if len(row) != classifier.columns), None)
+        if wrong is not None:
+            raise AdaBertError(
+                f"predict: got {len(wrong)} text(s) in a row ({wrong[0][:40]!r}), this student reads "
+                f"{classifier.columns}; {_REMEDY[classifier.columns]}"
+            )
+        best, shares = _window(classifier, window, batch)
+        labels = classifier.labels
+        for texts, index, share in zip(window, best, shares, strict=True):
+            yield Answer(texts, labels[index], share)
+
+
+_REMEDY = {
+    1: "give one text a row, without --text-pair",
+    2: "give pairs: two columns (--text, --text-pair), or lines with a tab between the texts",
+}
+
+
+def _window(
+    classifier: Classifier, texts: list[tuple[str, ...]], batch: int
+) -> tuple[list[int], list[float]]:
+    """Class ids and probabilities of the rows, R of each."""
+    rows = Rows(texts, [0] * len(texts), list(range(len(texts))))
+    encoded = encode(rows, classifier.tokenizer, classifier.config.max_position_embeddings)
+    device = next((p.device for p in classifier.module.parameters()), torch.device("cpu"))
+    logits, ids = [], []
+    with torch.inference_mode():
+        for part in loader(encoded, batch, shuffle=False, seed=0):
+            found = classifier.module(
+                part["input_ids"].to(device), part["attention_mask"].to(device)
+            )
+            logits.append(found.float().cpu())
+            ids.append(part["ids"])
+    probs = torch.empty_like(found := torch.cat(logits).softmax(-1))
+    probs[row_positions(encoded, torch.cat(ids))] = found
+    shares, best = probs.max(-1)
+    return best.tolist(), shares.tolist()

@@ -1,0 +1,98 @@
+"""The verbs that take one stage at a time: ``teacher``, ``probe``, ``search`` and ``derive``."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from adabert_nni.config import add_arguments, given_settings
+from adabert_nni.verbs.options import output_of, settings_of
+
+
+def teacher(args: argparse.Namespace) -> str:
+    """Fine-tune the teacher, or reuse the one in the cache; show its folder and scores."""
+    config = settings_of(args)
+    from adabert_nni import stages
+
+    found = stages.teacher(config)
+    rows = found["rows"]
+    return "\n".join(
+        [
+            f"selection:  {scores(found['selection'])} ({rows['selection']} rows)",
+            f"validation: {scores(found['validation'])}",
+            f"epoch {found['epoch']} of {found['settings']['epochs']}, {found['seconds']:.0f} s, "
+            f"{found['params'] / 1e6:.2f} M parameters, {found['layers']} layers",
+            "",
+            f"teacher: {found['folder']}",
+        ]
+    )
+
+
+def probe(args: argparse.Namespace) -> str:
+    """Build the table of what each layer of the teacher believes; show its accuracy per layer."""
+    config = settings_of(args)
+    from adabert_nni import stages
+    from adabert_nni.report.tables import markdown_table, percent
+
+    found = stages.probe(config)
+    sides = {"selection": "selection_accuracy", "train": "train_accuracy"}
+    rows: list[dict[str, Any]] = [
+        {"layer": layer + 1, **{side: percent(found[key][layer]) for side, key in sides.items()}}
+        for layer in range(found["layers"])
+    ]
+    own = {side: percent(found[f"teacher_{key}"]) for side, key in sides.items()}
+    columns = {"layer": "layer", "selection": "selection", "train": "train"}
+    table = markdown_table([*rows, {"layer": "teacher", **own}], columns)
+    return f"{table}\n\nprobes: {found['folder']}"
+
+
+def search(args: argparse.Namespace) -> str:
+    """Search only; `adabert compress` with the same options goes on from it."""
+    config = settings_of(args)
+    from adabert_nni import stages
+    from adabert_nni.report.tables import percent
+
+    found = stages.search(config, output_of(config))
+    edges = ", ".join(f"{edge} {op}" for edge, op in found["edges"].items())
+    lines = [
+        f"depth {found['depth']}; edges: {edges or 'none'}",
+        f"selection accuracy in the supernet: {percent(found['selection_accuracy'])}",
+    ]
+    for key, target in found["targets"].items():
+        lines.append(f"{key} {target['limit']:g}: {'met' if target['met'] else 'NOT MET'}")
+    folders = [f"search: {found['folder']}", f"architecture: {found['architecture']}"]
+    return "\n".join([*lines, "", *folders])
+
+
+def derive(args: argparse.Namespace) -> str:
+    """Cut the student out of a finished search and write it as it is, not trained on."""
+    overrides = given_settings(args)
+    output = Path(overrides.pop("output", args.search.parent / "derived"))
+    from adabert_nni import stages
+
+    found = stages.derive(args.search, output, overrides)
+    return "\n".join(
+        [
+            f"selection:  {scores(found['selection'])}",
+            f"validation: {scores(found['validation'])}",
+            "",
+            f"student of {found['depth']} layers: {found['folder']}",
+        ]
+    )
+
+
+def scores(metrics: dict[str, float]) -> str:
+    """``{"accuracy": 0.9, "f1": 0.8}`` -> ``accuracy 90.00 %, f1 80.00 %``."""
+    from adabert_nni.report.tables import percent
+
+    return ", ".join(f"{name} {percent(value)}" for name, value in metrics.items())
+
+
+def add_derive(parser: argparse.ArgumentParser) -> None:
+    """Options of ``derive``: the search's folder; other settings are those of the search."""
+    parser.add_argument(
+        "search", type=Path, metavar="DIR", help="folder of a search, or the run that holds it"
+    )
+    add_arguments(parser, ["student", "run"])
+    parser.add_argument(
+        "--data-dir", dest="data_dir", default=argparse.SUPPRESS, help="where the rows lie now"
+    )
