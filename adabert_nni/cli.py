@@ -21,12 +21,15 @@ from adabert_nni.verbs.benchmark import add_benchmarks, benchmark
 from adabert_nni.verbs.doctor import PROBLEM, add_doctor, doctor
 from adabert_nni.verbs.export import add_export, export
 from adabert_nni.verbs.options import add_settings
+from adabert_nni.verbs.paper import add_paper, paper
 from adabert_nni.verbs.predict import add_evaluate, add_predict, evaluate, predict
 from adabert_nni.verbs.runs import (
+    add_baseline,
     add_best,
     add_compress,
     add_experiment,
     add_train,
+    baseline,
     best,
     compress,
     experiment,
@@ -128,6 +131,11 @@ VERBS: dict[str, Verb] = {
         "adabert train --architecture runs/first/architecture.json --output runs/again",
         add_train,
     ),
+    "baseline": Verb(
+        shown(baseline),
+        "adabert baseline distilbert --task rte --teacher minilm-l6 --output runs/distilbert",
+        add_baseline,
+    ),
     "teacher": Verb(
         shown(teacher), "adabert teacher --task mini-reviews --teacher minilm-l6", add_settings
     ),
@@ -172,6 +180,11 @@ VERBS: dict[str, Verb] = {
         shown(export),
         "adabert export runs/first/student --format onnx-int8 --task mini-reviews",
         add_export,
+    ),
+    "paper": Verb(
+        shown(paper),
+        "adabert paper table1 --tasks sst2,rte --seeds 0,1,2 --teacher minilm-l6",
+        add_paper,
     ),
     "doctor": Verb(_doctor, "adabert doctor --cache /tmp/cache", add_doctor),
     "nnictl": Verb(

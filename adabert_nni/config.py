@@ -27,6 +27,7 @@ from adabert_nni.errors import AdaBertError
 from adabert_nni.settings import (
     SETTINGS,
     STAGES,
+    BaselineConfig,
     BelowOne,
     DataConfig,
     RunConfig,
@@ -38,6 +39,7 @@ from adabert_nni.settings import (
 )
 
 __all__ = [
+    "BaselineConfig",
     "Config",
     "DataConfig",
     "RunConfig",
@@ -56,6 +58,12 @@ _SPACES = Path("search_spaces", "architecture")
 # Where, how fast and how often it is timed, not what is found.
 NOT_HASHED = frozenset({"output", "threads", "cache", "data_dir", "repetitions"})
 
+# Keys that are younger than runs which should keep their names: at these values they are not told.
+LATER = {
+    "transfer": "hierarchical",
+    **dict.fromkeys(("baseline_epochs", "baseline_lr", "baseline_batch")),
+}
+
 
 def _fields(cls: Any) -> dict[str, FieldInfo]:
     return dict(cls.__pydantic_fields__)
@@ -69,6 +77,7 @@ class Config:
     teacher: TeacherConfig = Field(default_factory=TeacherConfig)
     search: SearchConfig = Field(default_factory=SearchConfig)
     student: StudentConfig = Field(default_factory=StudentConfig)
+    baseline: BaselineConfig = Field(default_factory=BaselineConfig)
     run: RunConfig = Field(default_factory=RunConfig)
 
     @classmethod
@@ -91,6 +100,11 @@ class Config:
         """The settings as plain YAML values by key; `from_mapping` takes them back."""
         stages = (dataclasses.asdict(getattr(self, stage)) for stage in STAGES)
         return {k: str(v) if isinstance(v, Path) else v for s in stages for k, v in s.items()}
+
+    def deciding(self) -> dict[str, Any]:
+        """The flat settings that decide what a run gives; the ``LATER`` ones only where they are set."""
+        flat, absent = self.flat().items(), object()
+        return {k: v for k, v in flat if k not in NOT_HASHED and LATER.get(k, absent) != v}
 
 
 @dataclass(frozen=True, config=SETTINGS)

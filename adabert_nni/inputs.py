@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file
 from transformers import PreTrainedTokenizerBase
 
 from adabert_nni.checkpoint import built_resumably
@@ -21,7 +20,7 @@ from adabert_nni.search.run import TaskShape
 from adabert_nni.student.derive import factorise
 from adabert_nni.teacher.embeddings import embedding_tables
 from adabert_nni.teacher.finetune import finetune_teacher, load_tokenizer
-from adabert_nni.teacher.probes import TABLE, build_probes
+from adabert_nni.teacher.probes import build_probes, load_probes
 from adabert_nni.teacher.source import locate_teacher, weight_hashes
 
 logger = logging.getLogger(__name__)
@@ -35,7 +34,8 @@ class Inputs:
         splits: the rows.
         teacher: the teacher's folder.
         tokenizer: the teacher's tokenizer, which is the student's too.
-        train: train rows joined with the probe table.
+        train: train rows joined with the probe table, (R, J, C).
+        answers: the same rows joined with the teacher's own probabilities alone, (R, 1, C).
         selection: rows of the training split that are set apart.
         validation: rows that are only reported on.
         shape: sizes and initial embeddings.
@@ -46,6 +46,7 @@ class Inputs:
     teacher: Path
     tokenizer: PreTrainedTokenizerBase
     train: Encoded
+    answers: Encoded
     selection: Encoded
     validation: Encoded
     shape: TaskShape
@@ -155,9 +156,13 @@ def prepare(config: Config, dim: int, splits: Splits) -> Inputs:
         ),
         {**found.made_from, "probe_epochs": config.teacher.probe_epochs},
     )
-    table = load_file(probes / TABLE)
+    table = load_probes(probes)
     words, positions = factorise(*embedding_tables(teacher), dim)
     sep_id = tokenizer.sep_token_id if splits.task.is_pair else None
     shape = TaskShape(len(splits.task.labels), sep_id, data.max_length, words, positions)
-    joined = train.with_teacher(table["ids"], table["probs"].float())
-    return Inputs(splits, teacher, tokenizer, joined, selection, validation, shape, probes.name)
+    joined, answers = (
+        train.with_teacher(table["ids"], probs.float())
+        for probs in (table["probs"], table["teacher"].unsqueeze(1))
+    )
+    rest = (selection, validation, shape, probes.name)
+    return Inputs(splits, teacher, tokenizer, joined, answers, *rest)

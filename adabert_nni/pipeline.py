@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from adabert_nni.checkpoint import Checkpoint, built_resumably
-from adabert_nni.config import NOT_HASHED, Config, SpaceConfig
+from adabert_nni.config import Config, SpaceConfig
 from adabert_nni.files import read_json
 from adabert_nni.inputs import Inputs, prepare, read_rows
 from adabert_nni.limits import set_limits
@@ -85,7 +85,7 @@ def search(config: Config, output: Path, on_epoch: EpochReport | None = None) ->
     splits = read_rows(config.data)
     limits = set_limits(config, space, splits.task, output)
     inputs = prepare(config, space.dim, splits)
-    settings = hashed(config)
+    settings = config.deciding()
     scalars = epoch_scalars(output / "tensorboard")
 
     def after_epoch(epoch: int, metrics: dict[str, float]) -> None:
@@ -183,7 +183,7 @@ def train_fixed(
         student = fresh_student(found, config, space, inputs)
         train_and_save(student, config, inputs, folder, checkpoint)
 
-    settings = {**hashed(config), "architecture": found.to_dict()}
+    settings = {**config.deciding(), "architecture": found.to_dict()}
     built_resumably(output / "student", build, settings, {**settings, "inputs": inputs.name})
     return _report(config, inputs, output, settings, started)
 
@@ -201,11 +201,6 @@ def _report(
     )
 
 
-def hashed(config: Config) -> dict[str, Any]:
-    """The settings that decide what a run gives."""
-    return {key: value for key, value in config.flat().items() if key not in NOT_HASHED}
-
-
 def train_and_save(
     student: AdaBertForSequenceClassification,
     config: Config,
@@ -219,7 +214,7 @@ def train_and_save(
     student.to("cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[arg-type]
     history = train_student(
         student,
-        inputs.train,
+        inputs.answers if config.student.transfer == "last" else inputs.train,
         inputs.selection,
         config.student,
         gamma=config.search.gamma,

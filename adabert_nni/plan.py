@@ -21,7 +21,6 @@ from adabert_nni.files import MANIFEST, read_json, same_meta
 from adabert_nni.inputs import places, read_rows
 from adabert_nni.model.architecture import edge_names
 from adabert_nni.model.ops import OPS, check_ops
-from adabert_nni.pipeline import hashed
 from adabert_nni.teacher.finetune import load_tokenizer
 from adabert_nni.teacher.source import LOCAL, locate_teacher
 
@@ -82,7 +81,7 @@ def plan(config: Config, output: Path, gflops: float | None = None) -> Plan:
     tokens = statistics.mean(map(len, encoded.input_ids))
     rate = SHARE * (peak_gflops(1024, 3, config.run.threads) if gflops is None else gflops)
     costs = costs_of(config, space, splits, tokens, encoder_weights(base))
-    settings = hashed(config)
+    settings = config.deciding()
     folders = {
         "teacher": (found.teacher, _state(found.teacher, CACHED)),
         "probes": (found.probes, _state(found.probes, CACHED)),

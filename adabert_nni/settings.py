@@ -177,6 +177,8 @@ class StudentConfig:
     """Rows per step"""
     student_average: BelowOne = 0.998
     """Decay of the running mean of the weights that becomes the student; 0 takes the last weights"""
+    transfer: Literal["hierarchical", "last"] = "hierarchical"
+    """What the student learns from: hierarchical (the teacher's layers, by probes) or last (its own answers)"""
     max_incoming: Count | None = None
     """Keep only this many strongest edges into a node; unset: all, as in the paper"""
 
@@ -184,6 +186,18 @@ class StudentConfig:
     def _order(self) -> "StudentConfig":
         _never_above(self, "student_lr_end", "student_lr")
         return self
+
+
+@dataclass(frozen=True, config=SETTINGS)
+class BaselineConfig:
+    """A baseline that is trained from the teacher; unset: its own recipe."""
+
+    baseline_epochs: Count | None = None
+    """Passes over the training rows"""
+    baseline_lr: Rate | None = None
+    """Highest learning rate, up to 1"""
+    baseline_batch: Count | None = None
+    """Rows per step"""
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -207,5 +221,6 @@ STAGES: dict[str, Any] = {
     "teacher": TeacherConfig,
     "search": SearchConfig,
     "student": StudentConfig,
+    "baseline": BaselineConfig,
     "run": RunConfig,
 }

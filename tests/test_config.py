@@ -250,3 +250,14 @@ def test_an_installed_package_finds_its_spaces(tmp_path, monkeypatch):
     space_file(tmp_path / "share" / "adabert_nni" / "search_spaces" / "architecture", dim=24)
     monkeypatch.setattr(config.sysconfig, "get_path", lambda name: str(tmp_path))
     assert SpaceConfig.load("mine").dim == 24
+
+
+def test_a_younger_key_at_its_default_leaves_the_names_of_older_runs_as_they_are():
+    flat = Config().flat()
+    deciding = Config().deciding()
+    assert config.LATER.keys() <= flat.keys()
+    assert not config.LATER.keys() & deciding.keys()
+    kept = flat.keys() - config.NOT_HASHED - config.LATER.keys()
+    assert run_hash(deciding) == run_hash({key: flat[key] for key in kept})
+    other = Config.from_mapping({"transfer": "last", "baseline_lr": 0.1}, "x.yml").deciding()
+    assert {k: other[k] for k in other.keys() - kept} == {"transfer": "last", "baseline_lr": 0.1}

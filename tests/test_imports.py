@@ -12,6 +12,7 @@ ROWS = [  # a row imports from the rows below it
     {
         "cli",
         "verbs",
+        "paper",
         "pipeline",
         "stages",
         "plan",

@@ -206,3 +206,20 @@ def test_a_fresh_student_is_that_of_the_architecture_alone(settings, tmp_path):
         for run in ("searched", "trained")
     ]
     assert weights[0] == weights[1]
+
+
+def test_the_students_transfer_decides_which_answers_it_is_given(settings, finished, tmp_path):
+    _, _, output = finished
+    given, seen = output / "architecture.json", []
+
+    def spy(student, train, selection, *rest, **more):
+        seen.append(train.teacher)
+        raise AdaBertError("far enough")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "train_student", spy)
+        for transfer in ("hierarchical", "last"):
+            config = Config.from_mapping({**settings, "transfer": transfer}, "test")
+            with pytest.raises(AdaBertError, match="far enough"):
+                pipeline.train_fixed(config, given, tmp_path / transfer)
+    assert [table.shape[1:] for table in seen] == [(3, 2), (1, 2)]  # J = 3 probes; its own head

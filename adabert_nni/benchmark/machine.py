@@ -29,7 +29,7 @@ def surroundings() -> dict[str, Any]:
         "device": torch.cuda.get_device_name() if on.type == "cuda" else _processor(),
         "threads": torch.get_num_threads(),
         "peak_gflops": peak_gflops(device=on),
-        "commit": _commit(),
+        "commit": commit(),
         "versions": {
             "python": platform.python_version(),
             **{name: _version(name) for name in PACKAGES},
@@ -53,7 +53,7 @@ def _processor() -> str:
     return f"{names[0] if names else platform.processor()}, {os.cpu_count()} processors"
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """The commit of the source tree, with a "+" if files have changed since; None outside of one."""
     git = ("git", "-C", str(Path(__file__).parent))
     try:

@@ -5,6 +5,7 @@ Shapes: B batch, L tokens, C classes.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from transformers import (
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 VOCABULARY = 30522  # WordPieces of bert-base-uncased, which all peers share
+TINY = {"hidden_size": 312, "intermediate_size": 1200}  # TinyBERT's, arXiv:1909.10351
 
 Builder = Callable[[int], nn.Module]  # num_labels -> classifier with a transformers config
 
@@ -58,7 +60,9 @@ class BiLstmSoft(nn.Module):
         return SequenceClassifierOutput(logits=self.head(torch.cat([last[0], last[1]], -1)))
 
 
-def _bert(**sizes: int) -> Builder:
+def bert(**sizes: Any) -> Builder:
+    """A BERT classifier; ``sizes`` are keys of its config, the paper's where absent."""
+
     def build(num_labels: int) -> nn.Module:
         config = BertConfig.from_dict({"num_labels": num_labels, **sizes})
         return BertForSequenceClassification(config)
@@ -66,20 +70,22 @@ def _bert(**sizes: int) -> Builder:
     return build
 
 
-def _distilbert(layers: int) -> Builder:
+def distilbert(**sizes: Any) -> Builder:
+    """A DistilBERT classifier: no segments, and a ReLU in the place of BERT's pooler."""
+
     def build(num_labels: int) -> nn.Module:
-        config = DistilBertConfig.from_dict({"num_labels": num_labels, "n_layers": layers})
+        config = DistilBertConfig.from_dict({"num_labels": num_labels, **sizes})
         return DistilBertForSequenceClassification(config)
 
     return build
 
 
 PEERS: dict[str, Builder] = {
-    "bert-base": _bert(),
-    "bert-pkd-6": _bert(num_hidden_layers=6),
-    "bert-pkd-3": _bert(num_hidden_layers=3),
-    "distilbert-4": _distilbert(4),
-    "tinybert-4": _bert(num_hidden_layers=4, hidden_size=312, intermediate_size=1200),
+    "bert-base": bert(),
+    "bert-pkd-6": bert(num_hidden_layers=6),
+    "bert-pkd-3": bert(num_hidden_layers=3),
+    "distilbert-4": distilbert(n_layers=4),
+    "tinybert-4": bert(num_hidden_layers=4, **TINY),
     "bilstm-soft": BiLstmSoft,
 }
 

@@ -10,10 +10,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoModelForSequenceClassification
+from torch import nn
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from adabert_nni.benchmark.speedup import speedups
-from adabert_nni.benchmark.timing import count_params, flops
+from adabert_nni.benchmark.timing import count_params, flops, setting
 from adabert_nni.data.tasks import Task
 from adabert_nni.files import atomic_write, read_json, write_json
 from adabert_nni.model.architecture import Architecture
@@ -22,6 +23,7 @@ from adabert_nni.report.plot import cell_svg
 
 PACKAGES = ("adabert_nni", "nni", "torch", "transformers")
 WEIGHTS = "model.safetensors"
+LENGTH = 128  # tokens of a row in the timing, or all that the student takes
 SHOWN = (
     *("student_accuracy", "teacher_accuracy", "student_params", "student_gflop", "depth"),
     *("student_ms", "speedup_vs_teacher", "speedup_vs_bert_base"),
@@ -50,42 +52,14 @@ def write_report(
     Returns:
         What ``metrics.json`` says.
     """
-    load = AutoModelForSequenceClassification.from_pretrained
-    # The copy of the modelling code in the student's folder stays unused: its class is registered.
-    local = {"local_files_only": True, "trust_remote_code": False}
-    student_model = load(output / "student", **local).eval()
-    teacher_model = load(teacher, **local).eval()
-    architecture = Architecture.from_dict(student_model.config.architecture)
-    of_teacher, of_student = (
-        read_json(teacher / "metrics.json"),
-        read_json(output / "student" / "scores.json"),
-    )
-    length = min(128, student_model.config.max_position_embeddings)
-    timing = speedups(student_model, teacher_model, length=length, repetitions=repetitions)
+    student = load_local(output / "student")
+    architecture = Architecture.from_dict(student.config.architecture)
     metrics = {
-        "task": task.name,
-        **{f"teacher_{name}": value for name, value in of_teacher["validation"].items()},
-        **{f"student_{name}": value for name, value in of_student["validation"].items()},
-        "teacher_params": count_params(teacher_model),
-        "student_params": count_params(student_model),
-        "teacher_bytes": (teacher / WEIGHTS).stat().st_size,
-        "student_bytes": (output / "student" / WEIGHTS).stat().st_size,
-        "student_gflop": flops(student_model, int(timing["batch"]), length),
+        **compare(output, student, teacher, task=task, repetitions=repetitions, seconds=seconds),
         "depth": architecture.depth,
         **_targets(output / "search" / "search.json"),
-        **timing,
-        "selection_accuracy": max(epoch["selection_accuracy"] for epoch in of_student["history"]),
-        "teacher_seconds": of_teacher["seconds"],
-        "student_seconds": of_student["seconds"],
-        "run_seconds": round(seconds, 1),
-        "peak_bytes": peak_bytes(),
     }
-    versions = {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
-    write_json(output / "metrics.json", metrics)
-    write_json(output / "settings.json", {"settings": settings, "versions": versions})
-    write_json(
-        output / "teacher.json", {"folder": str(teacher), "params": metrics["teacher_params"]}
-    )
+    versions = _record(output, teacher, metrics, settings)
     write_json(output / "architecture.json", architecture.to_dict())
     atomic_write(output / "cell.svg", cell_svg(architecture))
     card = model_card(
@@ -93,6 +67,89 @@ def write_report(
     )
     atomic_write(output / "student" / "README.md", card)
     return metrics
+
+
+def write_comparison(
+    output: Path,
+    student: nn.Module,
+    *,
+    teacher: Path,
+    task: Task,
+    settings: dict[str, Any],
+    repetitions: int,
+    seconds: float,
+) -> dict[str, Any]:
+    """Measure a student of any kind as ``write_report`` does; write the files that need no architecture.
+
+    Args:
+        output: folder of the run, with ``student/`` finished.
+        student: the model that lies there.
+        teacher: the teacher's folder.
+        task: the task.
+        settings: what the student was made from, for the record.
+        repetitions: as in ``write_report``.
+        seconds: as in ``write_report``.
+
+    Returns:
+        What ``metrics.json`` says.
+    """
+    metrics = compare(output, student, teacher, task=task, repetitions=repetitions, seconds=seconds)
+    _record(output, teacher, metrics, settings)
+    return metrics
+
+
+def load_local(folder: Path) -> PreTrainedModel:
+    """A classifier in eval mode; modelling code beside a student stays unused, since its class is registered."""
+    local = {"local_files_only": True, "trust_remote_code": False}
+    return AutoModelForSequenceClassification.from_pretrained(folder, **local).eval()
+
+
+def compare(
+    output: Path,
+    student: nn.Module,
+    teacher: Path,
+    *,
+    task: Task,
+    repetitions: int,
+    seconds: float,
+) -> dict[str, Any]:
+    """Scores, sizes and times of the student in ``output`` beside its teacher's, as in ``write_report``."""
+    teacher_model = load_local(teacher)
+    of_teacher, of_student = (
+        read_json(teacher / "metrics.json"),
+        read_json(output / "student" / "scores.json"),
+    )
+    length = min(LENGTH, setting(student, "max_position_embeddings", LENGTH))
+    timing = speedups(student, teacher_model, length=length, repetitions=repetitions)
+    return {
+        "task": task.name,
+        **{f"teacher_{name}": value for name, value in of_teacher["validation"].items()},
+        **{f"student_{name}": value for name, value in of_student["validation"].items()},
+        "teacher_params": count_params(teacher_model),
+        "student_params": count_params(student),
+        "teacher_bytes": (teacher / WEIGHTS).stat().st_size,
+        "student_bytes": (output / "student" / WEIGHTS).stat().st_size,
+        "student_gflop": flops(student, int(timing["batch"]), length),
+        **timing,
+        "selection_accuracy": max(epoch["selection_accuracy"] for epoch in of_student["history"]),
+        "teacher_seconds": of_teacher["seconds"],
+        "student_seconds": of_student["seconds"],
+        "run_seconds": round(seconds, 1),
+        "peak_bytes": peak_bytes(),
+    }
+
+
+def _record(
+    output: Path, teacher: Path, metrics: dict[str, Any], settings: dict[str, Any]
+) -> dict[str, str]:
+    """Write ``metrics.json``, ``settings.json`` and ``teacher.json``; the versions of what has run."""
+    versions = {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+    write_json(output / "metrics.json", metrics)
+    write_json(output / "settings.json", {"settings": settings, "versions": versions})
+    write_json(
+        output / "teacher.json", {"folder": str(teacher), "params": metrics["teacher_params"]}
+    )
+    return versions
 
 
 def _targets(search: Path) -> dict[str, Any]:

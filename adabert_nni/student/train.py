@@ -49,9 +49,9 @@ def train_student(
 
     Args:
         model: a student with a probe on every layer.
-        train: rows joined with the probe table.
+        train: rows joined with the probe table, or for ``transfer: last`` with the teacher's own answers, J = 1.
         selection: rows of the training split that were set apart.
-        settings: epochs, batch size, learning rates and the decay of the running mean.
+        settings: epochs, batch size, learning rates, the decay of the running mean, and ``transfer``.
         gamma: weight of knowledge against task, [0, 1].
         temperature: T of equation (3).
         seed: seeds the order of the rows and dropout.
@@ -65,7 +65,8 @@ def train_student(
     def step(batch: Batch) -> Tensor:
         logits = list(model.body.layer_logits(batch["input_ids"], batch["attention_mask"]))
         task = task_loss(logits[-1], batch["labels"])
-        knowledge = knowledge_loss(logits, batch["teacher"], batch["labels"], temperature)
+        told = logits[-1:] if settings.transfer == "last" else logits
+        knowledge = knowledge_loss(told, batch["teacher"], batch["labels"], temperature)
         return total_loss(task, knowledge, task.new_zeros(()), gamma, beta=0.0)
 
     memory: dict[str, Any] = {

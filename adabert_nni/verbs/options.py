@@ -39,7 +39,7 @@ def checked(config: Config) -> Config:
 def output_of(config: Config, *more: object) -> Path:
     """Where the run goes: as asked, or ``runs/<task>/<hash of the settings>``."""
     task = "own" if config.data.train else config.data.task
-    return config.run.output or Path("runs", task, run_hash(config.flat(), *more))
+    return config.run.output or Path("runs", task, run_hash(config.deciding(), *more))
 
 
 def positive(text: str) -> int:

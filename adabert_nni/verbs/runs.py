@@ -1,4 +1,4 @@
-"""The verbs that make whole runs: ``compress``, ``train``, ``trial``, ``experiment`` and ``best``."""
+"""The verbs that make whole runs: ``compress``, ``train``, ``baseline``, ``trial``, ``experiment``, ``best``."""
 
 import argparse
 import os
@@ -74,6 +74,15 @@ def train(args: argparse.Namespace) -> str:
     return gained(metrics, output)
 
 
+def baseline(args: argparse.Namespace) -> str:
+    """Train one of the methods that AdaBERT is compared with, from the same teacher and rows."""
+    config = settings_of(args)
+    from adabert_nni.paper.baseline import train_baseline
+
+    output = output_of(config, "baseline", args.name)
+    return gained(train_baseline(config, args.name, output), output)
+
+
 def gained(metrics: dict[str, Any], output: Path) -> str:
     """Teacher beside student, and where the student is."""
     from adabert_nni.report.tables import gain_table
@@ -123,6 +132,12 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--random-like", action="store_true", help="a random cell of its depth and size, by --seed"
     )
+    add_settings(parser)
+
+
+def add_baseline(parser: argparse.ArgumentParser) -> None:
+    """Options of ``baseline``."""
+    parser.add_argument("name", help="such as bert-pkd-half, distilbert, tinybert, bilstm-soft")
     add_settings(parser)
 
 

@@ -1,6 +1,7 @@
 """Facts of a student's training, and of the folder that it is saved in."""
 
 import copy
+import dataclasses
 import json
 import os
 import subprocess
@@ -245,3 +246,26 @@ def test_a_saved_student_tells_its_longest_input_and_its_scores(saved):
     assert read_json(folder / "tokenizer_config.json")["model_max_length"] == 32
     assert read_json(folder / SCORES)["validation"] == {"accuracy": 0.75}
     assert not list(folder.glob("*.bin"))  # no pickles
+
+
+def test_the_last_layer_alone_is_told_by_a_transfer_of_the_last():
+    given = rows(40, seed=1)
+    given.teacher = given.teacher[:, -1:]  # one layer of answers, as the teacher's own head gives
+    grown = {}
+    for transfer in ("last", "hierarchical"):
+        model = student(layer_probes=True)
+        settings = StudentConfig(
+            student_epochs=1, student_batch=40, student_weight_decay=0, transfer=transfer
+        )
+        before = next(model.body.readouts["1"].parameters()).detach().clone()
+        train_student(
+            model,
+            given,
+            rows(20, seed=9),
+            dataclasses.replace(settings, student_average=0),
+            gamma=1.0,
+            temperature=1.0,
+            seed=0,
+        )
+        grown[transfer] = not torch.equal(next(model.body.readouts["1"].parameters()), before)
+    assert grown == {"last": False, "hierarchical": True}

@@ -1,0 +1,218 @@
+"""The paper's tables as one page: ours, from the records of finished cells, beside the printed figures.
+
+Mean ± sample standard deviation over seeds (over draws for random structures); one run has no deviation, and what
+was not run is a dash. It must not know how a cell is run.
+"""
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from adabert_nni.errors import AdaBertError
+from adabert_nni.files import atomic_write, read_json
+from adabert_nni.model.architecture import Architecture
+from adabert_nni.paper.cells import ABLATED, ADABERT, TASKS
+from adabert_nni.paper.figures import TABLE1, TABLE2, TABLE3, TABLE4, TABLE5
+from adabert_nni.report.plot import cell_svg
+from adabert_nni.report.tables import markdown_table, millions
+
+Record = Mapping[str, Any]
+DASH = "-"
+NOTES = """\
+Every figure of ours is a mean ± sample standard deviation over its runs (their number in brackets, where there
+are several), measured on the validation split; epochs were chosen on rows of the training split. The paper's are
+those of GLUE's test server in Table 1 (F1 for MRPC and QQP) and of the validation split in Tables 3 to 5. Where
+there are two, accuracy comes before F1. A dash is a run that was not made."""
+
+
+def load_records(results: Path, wanted: Mapping[str, Any], tasks: Sequence[str]) -> list[Record]:
+    """The records below ``results`` that were made with these settings.
+
+    Args:
+        results: folder of the records.
+        wanted: flat settings; each that a record was free to take must be equal.
+        tasks: names; none takes all.
+
+    Returns:
+        One record a cell.
+
+    Raises:
+        AdaBertError: if two runs of other settings claim one cell.
+    """
+    kept: dict[tuple[Any, ...], Record] = {}
+    for path in sorted(results.glob("*/*.json")):
+        record = read_json(path)
+        settings = {k: v for k, v in record["settings"].items() if k not in record["forced"]}
+        if tasks and record["task"] not in tasks:
+            continue
+        if any(key in settings and settings[key] != value for key, value in wanted.items()):
+            continue
+        cell = tuple(record[key] for key in ("table", "task", "system", "seed"))
+        if cell in kept:
+            raise AdaBertError(
+                f"{path}: another record of {', '.join(map(str, cell))} has other settings; choose by options "
+                "such as --teacher, or move one of them away"
+            )
+        kept[cell] = record
+    return list(kept.values())
+
+
+def spread(values: Sequence[float], show: Callable[[float], str]) -> str:
+    """Mean ± sample standard deviation (number of runs); a dash for none."""
+    if not values:
+        return DASH
+    mean = show(statistics.fmean(values))
+    if len(values) == 1:
+        return mean
+    return f"{mean} ± {show(statistics.stdev(values))} ({len(values)})"
+
+
+def score_cell(records: Iterable[Record]) -> str:
+    """All scores of a task's runs in percent: accuracy, then F1 where the task has it."""
+    found = list(records)
+    names = list(found[0]["scores"]) if found else []
+    shown = [spread([100 * r["scores"][name] for r in found], _decimals) for name in names]
+    return " / ".join(shown) or DASH
+
+
+def retention_cell(records: Iterable[Record]) -> str:
+    """Share of the teacher's scores that is kept, in percent."""
+    found = list(records)
+    names = list(found[0]["scores"]) if found else []
+    kept = [[100 * r["scores"][n] / r["teacher_scores"][n] for r in found] for n in names]
+    return " / ".join(spread(values, _decimals) for values in kept) or DASH
+
+
+def render(records: Sequence[Record], results: Path) -> str:
+    """The whole page; draws figure 3 into ``results`` and links to it."""
+    pages = [
+        ("Table 1: accuracy, size and speed", _table1(records)),
+        ("Table 2: what was found", _table2(records)),
+        ("Table 3: structures across tasks", _scores(records, "table3", TABLE3, TASKS)),
+        ("Table 4: what teaches", _scores(records, "table4", TABLE4, ABLATED)),
+        ("Table 5: efficiency", _scores(records, "table5", TABLE5, ABLATED, _with_params)),
+        ("Figure 3: the cells", _figure3(records, results)),
+        ("Every run", _runs(records)),
+    ]
+    lines = ["# The paper's tables", "", NOTES]
+    for title, text in pages:
+        lines += ["", f"## {title}", "", text]
+    return "\n".join([*lines, ""])
+
+
+def draw_cells(records: Iterable[Record], results: Path) -> dict[str, Path]:
+    """Draw the cell that the first seed found on each task; task -> picture."""
+    drawn: dict[str, Path] = {}
+    for record in sorted(_of(records, "table1", ADABERT), key=lambda r: r["seed"]):
+        task = record["task"]
+        if task not in drawn:
+            drawn[task] = results / f"figure3-{task}.svg"
+            found = Architecture.from_dict(record["architecture"])
+            atomic_write(drawn[task], cell_svg(found))
+    return drawn
+
+
+def _of(
+    records: Iterable[Record], table: str, system: str, task: str | None = None
+) -> list[Record]:
+    """Those of a system (all draws of ``random``) in a table, on one task or all."""
+    return [
+        r
+        for r in records
+        if r["table"] == table
+        and r["system"].removesuffix(f":{r['seed']}" if system == "random" else "") == system
+        and task in (None, r["task"])
+    ]
+
+
+def _table1(records: Sequence[Record]) -> str:
+    columns = {"system": "system", "params": "parameters", "speedup": "x BERT-base"}
+    columns |= {task: task for task in TASKS} | {"average": "average accuracy"}
+    rows = []
+    for system, printed in TABLE1.items():
+        own = _of(records, "table1", system)
+        by_task = {task: _of(own, "table1", system, task) for task in TASKS}
+        means = [statistics.fmean(r["value"] for r in found) for found in by_task.values() if found]
+        whole = len(means) == len(TASKS)
+        row = {task: score_cell(found) for task, found in by_task.items()}
+        row |= {"params": _range([r["params"] for r in own], _millions)}
+        row |= {"speedup": _range([r["speedup"] for r in own], _times)}
+        row["average"] = _decimals(100 * statistics.fmean(means)) if whole else DASH
+        kept = {task: retention_cell(found) for task, found in by_task.items()}
+        rows += [{"system": system, **row}]
+        if system != "teacher":
+            rows += [{"system": "of its teacher, %", **kept}]
+        paper = {"system": f"paper: {printed['name']}", "params": printed["params"]}
+        rows += [{**paper, "speedup": printed["speedup"], **printed["scores"]}]
+    return markdown_table(rows, columns)
+
+
+def _table2(records: Sequence[Record]) -> str:
+    columns = {"task": "task", "depth": "K", "params": "parameters", "speedup": "x BERT-base"}
+    columns |= {f"paper_{key}": f"paper: {name}" for key, name in list(columns.items())[1:]}
+    shows = {"depth": _digits, "params": _millions, "speedup": _times}
+    rows = []
+    for task, printed in TABLE2.items():
+        found = _of(records, "table1", ADABERT, task)
+        row = {key: spread([r[key] for r in found], show) for key, show in shows.items()}
+        row |= {f"paper_{key}": value for key, value in printed.items()}
+        rows.append({"task": task, **row})
+    return markdown_table(rows, columns)
+
+
+def _scores(
+    records: Sequence[Record],
+    table: str,
+    printed: Mapping[str, Mapping[str, str]],
+    tasks: Sequence[str],
+    show: Callable[[Iterable[Record]], str] = score_cell,
+) -> str:
+    """A row of ours and one of the paper's for each system, a column for each task."""
+    rows = []
+    for system, theirs in printed.items():
+        ours = {task: show(_of(records, table, system, task)) for task in tasks}
+        rows += [{"system": system, **ours}, {"system": "paper", **theirs}]
+    return markdown_table(rows, {"system": "system", **{task: task for task in tasks}})
+
+
+def _with_params(records: Iterable[Record]) -> str:
+    found = list(records)
+    params = spread([r["params"] for r in found], _millions)
+    return f"{score_cell(found)} ({params})" if found else DASH
+
+
+def _figure3(records: Sequence[Record], results: Path) -> str:
+    drawn = draw_cells(records, results)
+    pictures = [f"![{task}]({results.name}/{path.name})" for task, path in drawn.items()]
+    return "\n\n".join(f"{task}:\n\n{p}" for task, p in zip(drawn, pictures, strict=True)) or DASH
+
+
+def _runs(records: Sequence[Record]) -> str:
+    keys = ("table", "task", "system", "seed", "metric", "value", "params", "run", "commit")
+    columns = {key: key for key in (*keys, "command")}
+    ordered = sorted(records, key=lambda r: [str(r[key]) for key in keys[:4]])
+    rows = [{**r, "command": f"`{r['command']}`"} for r in ordered]
+    return markdown_table(rows, columns) if rows else DASH
+
+
+def _range(values: Sequence[float], show: Callable[[Any], str]) -> str:
+    """The least and the greatest value, or the one that there is."""
+    ends = list(dict.fromkeys(show(end) for end in (min(values), max(values)))) if values else []
+    return " to ".join(ends) or DASH
+
+
+def _decimals(value: float) -> str:
+    return f"{value:.2f}"
+
+
+def _digits(value: float) -> str:
+    return f"{value:.3g}"
+
+
+def _millions(value: float) -> str:
+    return millions(round(value))
+
+
+def _times(value: float) -> str:
+    return f"{value:.1f}x"

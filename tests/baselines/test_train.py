@@ -1,0 +1,121 @@
+"""Facts of a baseline's training: who learns, what is looked at, which epoch is kept, and its folder."""
+
+import copy
+
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification
+
+from adabert_nni.baselines import train as training
+from adabert_nni.baselines.store import load_baseline, save_baseline
+from adabert_nni.baselines.table import BASELINES
+from adabert_nni.baselines.train import attention_scores, current_loss, look, train_baseline
+from adabert_nni.checkpoint import Checkpoint
+from adabert_nni.files import read_json
+
+
+def run(name, teacher, rows, words, *, epochs=2, seed=0, checkpoint=None):
+    torch.manual_seed(seed)
+    baseline = BASELINES[name]
+    student = baseline.build(teacher, words)
+    started = copy.deepcopy(student.state_dict())
+    history = train_baseline(
+        baseline,
+        student,
+        teacher,
+        rows(24, 1),
+        rows(12, 2),
+        epochs=epochs,
+        lr=baseline.lr,
+        batch_size=8,
+        seed=seed,
+        checkpoint=checkpoint,
+    )
+    return student, started, history
+
+
+def equal(one, other):
+    return all(torch.equal(one[name], other[name]) for name in other)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_training_changes_the_student_and_not_the_teacher(made_teacher, made_rows, words, name):
+    teacher = made_teacher(4)
+    before = copy.deepcopy(teacher.state_dict())
+    student, started, history = run(name, teacher, made_rows, words)
+    assert equal(teacher.state_dict(), before)
+    assert not equal(student.state_dict(), started)
+    assert [entry["epoch"] for entry in history] == [1, 2]
+
+
+def test_tinybert_learns_from_the_layers_first_and_then_from_the_logits():
+    losses = BASELINES["tinybert"].losses
+    assert [losses.index(current_loss(losses, epoch, 5)) for epoch in range(5)] == [0, 0, 1, 1, 1]
+    assert current_loss(losses, 0, 1) is losses[-1]  # one epoch alone has to teach the head
+    only = BASELINES["distilbert"].losses
+    assert {current_loss(only, epoch, 3) for epoch in range(3)} == set(only)
+
+
+def test_the_attention_scores_are_those_whose_softmax_bert_takes(made_teacher):
+    teacher = made_teacher(3)
+    teacher.set_attn_implementation("eager")  # which shows its probabilities
+    ids = torch.randint(5, 30, (2, 6))
+    output = teacher(input_ids=ids, output_hidden_states=True, output_attentions=True)
+    found = attention_scores(teacher, output.hidden_states)
+    assert len(found) == 3
+    for ours, theirs in zip(found, output.attentions, strict=True):
+        assert torch.allclose(ours.softmax(-1), theirs, atol=1e-6)
+
+
+def test_a_view_has_the_embeddings_and_every_layer(made_teacher, words):
+    teacher = made_teacher(6)
+    ids = torch.randint(5, 30, (2, 6))
+    batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    batch["token_type_ids"] = torch.zeros_like(ids)
+    for name, layers in (("bert-pkd-half", 3), ("distilbert", 2)):
+        view = look(BASELINES[name].build(teacher, words), batch)
+        assert [state.shape for state in view.states] == [(2, 6, 12)] * (layers + 1)
+        assert view.scores == ()
+    assert look(BASELINES["bilstm-soft"].build(teacher, words), batch).states == ()
+
+
+def test_the_epoch_that_is_best_on_selection_is_kept(made_teacher, made_rows, words, monkeypatch):
+    accuracies, seen = iter([0.5, 0.9, 0.6]), []
+
+    def fake(model, rows, metrics):
+        seen.append(copy.deepcopy(model.model.state_dict()))
+        return {"accuracy": next(accuracies)}
+
+    monkeypatch.setattr(training, "evaluate", fake)
+    student, _, history = run("bert-pkd-half", made_teacher(4), made_rows, words, epochs=3)
+    assert [entry["selection_accuracy"] for entry in history] == [0.5, 0.9, 0.6]
+    assert equal(student.state_dict(), seen[1])
+
+
+def test_a_killed_training_goes_on_to_the_same_weights(
+    made_teacher, made_rows, words, tmp_path, kill_after
+):
+    whole, _, _ = run("tinybert", made_teacher(4), made_rows, words)
+    saves = kill_after(5)  # in the second epoch of three steps, where the second loss counts
+    kept = {"folder": tmp_path / "state", "made_from": {}}
+    with pytest.raises(RuntimeError, match="killed"):
+        run("tinybert", made_teacher(4), made_rows, words, checkpoint=Checkpoint(**kept))
+    assert len(saves) == 5
+    saves.clear()
+    again, _, _ = run("tinybert", made_teacher(4), made_rows, words, checkpoint=Checkpoint(**kept))
+    assert equal(again.state_dict(), whole.state_dict())
+
+
+@pytest.mark.parametrize("name", ["bert-pkd-half", "distilbert", "bilstm-soft"])
+def test_a_saved_baseline_comes_back_with_equal_logits(
+    made_teacher, words, tiny_tokenizer, tmp_path, name
+):
+    model = BASELINES[name].build(made_teacher(4), words).eval()
+    save_baseline(model, tiny_tokenizer, tmp_path, {"validation": {"accuracy": 0.5}})
+    ids = torch.randint(5, 30, (2, 6))
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    assert torch.equal(load_baseline(tmp_path)(**inputs).logits, model(**inputs).logits)
+    assert read_json(tmp_path / "scores.json")["validation"] == {"accuracy": 0.5}
+    if name != "bilstm-soft":  # an ordinary folder for transformers
+        read = AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()
+        assert torch.equal(read(**inputs).logits, model(**inputs).logits)

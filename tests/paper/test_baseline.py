@@ -1,0 +1,56 @@
+"""A baseline's run: the teacher and the rows of every other run, the same numbers, and no second training."""
+
+import pytest
+
+from adabert_nni import inputs
+from adabert_nni.config import Config
+from adabert_nni.errors import AdaBertError
+from adabert_nni.files import read_json
+from adabert_nni.paper import baseline
+from adabert_nni.paper.baseline import train_baseline
+from adabert_nni.paper.cells import TABLES, Asked
+from adabert_nni.paper.run import run_cell
+
+TASK = {"task": "mini-reviews"}
+
+
+def test_a_baseline_shares_the_teacher_and_is_not_trained_twice(
+    tiny_settings, small_base, tmp_path, monkeypatch
+):
+    settings = {**tiny_settings, **TASK, "seed": 5}
+    config = Config.from_mapping(settings, "test")
+    first = train_baseline(config, "bilstm-soft", tmp_path / "lstm")
+    monkeypatch.setattr(inputs, "finetune_teacher", lambda *a, **k: pytest.fail("a second teacher"))
+    got = train_baseline(config, "bert-pkd-half", tmp_path / "pkd")
+    assert got["teacher_accuracy"] == first["teacher_accuracy"]
+    assert got["student_params"] < got["teacher_params"]
+    assert got == read_json(tmp_path / "pkd" / "metrics.json")
+    monkeypatch.setattr(baseline, "run_baseline", lambda *a, **k: pytest.fail("ran again"))
+    again = train_baseline(config, "bert-pkd-half", tmp_path / "pkd")
+    assert again["student_accuracy"] == got["student_accuracy"]
+    other = Config.from_mapping({**settings, "baseline_epochs": 2}, "test")
+    with pytest.raises(AdaBertError, match="epochs is 1, wanted 2"):
+        train_baseline(other, "bert-pkd-half", tmp_path / "pkd")
+
+
+def test_an_unknown_baseline_is_refused_before_anything_is_built(tiny_settings, tmp_path):
+    config = Config.from_mapping({**tiny_settings, **TASK}, "test")
+    with pytest.raises(AdaBertError, match="known are bert-pkd-half"):
+        train_baseline(config, "bert", tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+def test_every_kind_of_cell_runs_for_real(tiny_settings, small_base, tmp_path):
+    asked = Asked(tasks=["mini-reviews"], overrides=tiny_settings)
+    found = [*TABLES["table1"](asked)[:3], *TABLES["table3"](asked)[:2]]
+    assert {cell.kind for cell in found} == {"teacher", "compress", "baseline", "fixed", "random"}
+    places = tmp_path / "runs", tmp_path / "results"
+    records = {cell.kind: run_cell(cell, *places, tiny_settings) for cell in found}
+    for kind, record in records.items():
+        assert 0 <= record["value"] <= 1
+        assert record["params"] > 0
+        assert record["speedup"] > 0
+        assert record["teacher_scores"] == records["teacher"]["scores"], kind
+    assert records["fixed"]["architecture"] == records["compress"]["architecture"]
+    assert records["random"]["architecture"] != records["compress"]["architecture"]
+    assert records["random"]["depth"] == records["compress"]["depth"]
