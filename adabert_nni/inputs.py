@@ -17,7 +17,7 @@ from adabert_nni.data.loading import Splits, load_splits
 from adabert_nni.search.run import TaskShape
 from adabert_nni.student.derive import factorise
 from adabert_nni.teacher.embeddings import embedding_tables
-from adabert_nni.teacher.finetune import finetune_teacher, load_tokenizer
+from adabert_nni.teacher.finetune import finetune_teacher, load_tokenizer, separator
 from adabert_nni.teacher.probes import TABLE, build_probes
 from adabert_nni.teacher.source import locate_teacher, weight_hashes
 
@@ -30,8 +30,9 @@ class Inputs:
         splits: the rows.
         teacher: the teacher's folder.
         tokenizer: the teacher's tokenizer, which is the student's too.
-        train: train rows joined with the probe table.
-        selection: rows of the training split that are set apart.
+        train: train rows, then those without a label, joined with the probe table.
+        selection: rows of the training split that are set apart; labels, here and in ``train``, in the
+            units of ``splits.task.scale``.
         validation: rows that are only reported on.
         shape: sizes and initial embeddings.
         name: task and hash of what the teacher and the probes were made from, the rows among it.
@@ -57,6 +58,8 @@ def read_rows(data: DataConfig) -> Splits:
         text=data.text,
         text_pair=data.text_pair,
         label=data.label,
+        unlabelled=data.unlabelled,
+        problem_type=data.problem_type,
         selection_share=data.selection_share,
         train_rows=data.train_rows,
         seed=data.split_seed,
@@ -103,8 +106,11 @@ def prepare(config: Config, dim: int, splits: Splits) -> Inputs:
         made_from,
     )
     tokenizer = load_tokenizer(teacher)
-    train, selection, validation = (encode(part, tokenizer, data.max_length) for part in rows)
+    train, selection, validation, more = (
+        encode(part, tokenizer, data.max_length) for part in (*rows, splits.unlabelled)
+    )
     made_from["probe_epochs"] = settings.probe_epochs
+    made_from |= {"more": run_hash(splits.unlabelled.texts)} if len(more) else {}
     probes = built_resumably(
         config.run.cache / "probes" / f"{splits.task.name}-{run_hash(made_from)}",
         lambda folder, checkpoint: build_probes(
@@ -116,12 +122,20 @@ def prepare(config: Config, dim: int, splits: Splits) -> Inputs:
             folder=folder,
             epochs=settings.probe_epochs,
             checkpoint=checkpoint,
+            problem=splits.task.problem,
+            scale=splits.task.scale,
+            more=more,
         ),
         made_from,
     )
     table = load_file(probes / TABLE)
     words, positions = factorise(*embedding_tables(teacher), dim)
-    sep_id = tokenizer.sep_token_id if splits.task.is_pair else None
-    shape = TaskShape(len(splits.task.labels), sep_id, data.max_length, words, positions)
-    joined = train.with_teacher(table["ids"], table["probs"].float())
-    return Inputs(splits, teacher, tokenizer, joined, selection, validation, shape, probes.name)
+    sep_id = separator(tokenizer) if splits.task.is_pair else None
+    task = splits.task
+    shape = TaskShape(
+        len(task.labels), sep_id, data.max_length, words, positions, problem=task.problem
+    )
+    learnt = (train.plus(more) if len(more) else train).in_units(splits.task.scale)
+    learnt = learnt.with_teacher(table["ids"], table["probs"].float())
+    chosen_by = selection.in_units(splits.task.scale)
+    return Inputs(splits, teacher, tokenizer, learnt, chosen_by, validation, shape, probes.name)
