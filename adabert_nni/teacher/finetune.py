@@ -31,6 +31,7 @@ from adabert_nni.errors import AdaBertError
 from adabert_nni.files import write_json
 from adabert_nni.metrics import score
 from adabert_nni.problems import unscale_head
+from adabert_nni.teacher.embeddings import check_length
 from adabert_nni.teacher.source import (
     LOCAL,
     first_line,
@@ -86,6 +87,7 @@ def finetune_teacher(
     tokenizer = load_tokenizer(base)
     torch.manual_seed(seed)  # the head's first weights
     model = load_classifier(base, task, fresh_head=epochs > 0)
+    check_length(model, max_length)
     model.to("cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[arg-type]
     selection = encode(splits.selection, tokenizer, max_length)
     keep_best = _KeepBest(model, selection.in_units(task.scale), task)
@@ -193,7 +195,7 @@ def _step(model: PreTrainedModel, loss: Callable[[Tensor, Tensor], Tensor], batc
     native = device == "cuda" or torch.cpu._is_amx_tile_supported()
     fast = torch.autocast(device, torch.bfloat16) if native else contextlib.nullcontext()
     with fast:
-        logits = model(**model_inputs(batch)).logits
+        logits = model(**model_inputs(model, batch)).logits
     return loss(logits.float(), batch["labels"])
 
 

@@ -71,7 +71,7 @@ def hidden_states(
     with torch.no_grad():
         for batch in progress(left, len(batches), label, first=done):
             batch = to_device(batch, device)
-            output = model(**model_inputs(batch), output_hidden_states=True)
+            output = model(**model_inputs(model, batch), output_hidden_states=True)
             found = layer_features(output.hidden_states[1:], batch["attention_mask"])
             fresh.append(row_positions(rows, batch["ids"].cpu()))
             put(
