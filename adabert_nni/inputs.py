@@ -18,9 +18,11 @@ from adabert_nni.data.encoding import Encoded, encode
 from adabert_nni.data.loading import Splits, load_splits
 from adabert_nni.search.run import TaskShape
 from adabert_nni.student.derive import factorise
+from adabert_nni.teacher.augmented import build_augmented, read_augmented
 from adabert_nni.teacher.embeddings import embedding_tables
-from adabert_nni.teacher.finetune import finetune_teacher, load_tokenizer
+from adabert_nni.teacher.finetune import finetune_teacher, load_tokenizer, separator
 from adabert_nni.teacher.probes import build_probes, load_probes
+from adabert_nni.teacher.proposals import find_sources, source_hashes
 from adabert_nni.teacher.source import locate_teacher, weight_hashes
 
 logger = logging.getLogger(__name__)
@@ -34,9 +36,10 @@ class Inputs:
         splits: the rows.
         teacher: the teacher's folder.
         tokenizer: the teacher's tokenizer, which is the student's too.
-        train: train rows joined with the probe table, (R, J, C).
-        answers: the same rows joined with the teacher's own probabilities alone, (R, 1, C).
-        selection: rows of the training split that are set apart.
+        train: train rows, then those without a label, joined with the probe table, (R, J, C).
+        answers: the same rows joined with what the teacher's own head says alone, (R, 1, C).
+        selection: rows of the training split that are set apart; labels, here and in ``train``, in the
+            units of ``splits.task.scale``.
         validation: rows that are only reported on.
         shape: sizes and initial embeddings.
         name: task and hash of what the teacher and the probes were made from, the rows among it.
@@ -63,6 +66,8 @@ def read_rows(data: DataConfig) -> Splits:
         text=data.text,
         text_pair=data.text_pair,
         label=data.label,
+        unlabelled=data.unlabelled,
+        problem_type=data.problem_type,
         selection_share=data.selection_share,
         train_rows=data.train_rows,
         seed=data.split_seed,
@@ -71,33 +76,89 @@ def read_rows(data: DataConfig) -> Splits:
 
 @dataclass(frozen=True)
 class Places:
-    """Where in the cache a teacher and its probe table lie, or will.
+    """Where in the cache what runs share lies, or will, and what decides it.
 
     Attributes:
         teacher: folder of the teacher.
         probes: folder of the probe table.
-        made_from: what decides the teacher, the rows and the weights that it starts from among it.
+        augmented: folder of the augmented rows; None where none are wanted.
+        teacher_from: the rows among it, and the weights that it starts from.
+        probes_from: the same, and all rows of the table.
+        augmented_from: the rows, and the sources of words.
     """
 
     teacher: Path
     probes: Path
-    made_from: dict[str, Any]
+    augmented: Path | None
+    teacher_from: dict[str, Any]
+    probes_from: dict[str, Any]
+    augmented_from: dict[str, Any]
 
 
 def places(config: Config, splits: Splits) -> Places:
-    """Name the folders by what they are made from; builds nothing, and AdaBertError without a teacher."""
-    data, settings = config.data, config.teacher
+    """Name the folders by what they are made from; builds nothing.
+
+    Args:
+        config: all settings.
+        splits: what ``read_rows`` gave.
+
+    Returns:
+        The folders, of which none need be there.
+
+    Raises:
+        AdaBertError: if the teacher or a source of words cannot be had.
+    """
+    data, settings, wanted = config.data, config.teacher, config.augment
+    base, task = locate_teacher(settings.teacher), splits.task.name
     rows = (splits.train, splits.selection, splits.validation)
-    made_from = {
+    teacher_from = {
         "data": run_hash(data, [[part.texts, part.labels] for part in rows]),
-        "base": weight_hashes(locate_teacher(settings.teacher)),
+        "base": weight_hashes(base),
         **{k: v for k, v in vars(settings).items() if k not in ("teacher", "probe_epochs")},
     }
-    task, probed = splits.task.name, {**made_from, "probe_epochs": settings.probe_epochs}
+    probes_from = {**teacher_from, "probe_epochs": settings.probe_epochs}
+    if len(splits.unlabelled):
+        probes_from["more"] = run_hash(splits.unlabelled.texts)
+    augmented, augmented_from = None, dict[str, Any]()
+    if wanted.augment_copies:
+        augmented_from = {
+            "rows": run_hash(splits.train.ids, [part.texts for part in rows]),
+            "sources": source_hashes(find_sources(wanted.augment_source, base)),
+            "seed": data.split_seed,
+            **{k: v for k, v in vars(wanted).items() if k != "augment_source"},  # what it is, is hashed
+        }
+        augmented = config.run.cache / "augmented" / f"{task}-{run_hash(augmented_from)}"
+        probes_from["augmented"] = augmented.name
     return Places(
-        config.run.cache / "teachers" / f"{task}-{run_hash(made_from)}",
-        config.run.cache / "probes" / f"{task}-{run_hash(probed)}",
-        made_from,
+        config.run.cache / "teachers" / f"{task}-{run_hash(teacher_from)}",
+        config.run.cache / "probes" / f"{task}-{run_hash(probes_from)}",
+        augmented,
+        teacher_from,
+        probes_from,
+        augmented_from,
+    )
+
+
+def augmented_rows(config: Config, splits: Splits, found: Places) -> Path | None:
+    """Build or reuse the augmented rows of ``splits.train``; their folder, None where none are wanted."""
+    if found.augmented is None:
+        return None
+    wanted = config.augment
+    sources = find_sources(wanted.augment_source, locate_teacher(config.teacher.teacher))
+    return built_resumably(
+        found.augmented,
+        lambda folder, checkpoint: build_augmented(
+            splits,
+            sources,
+            copies=wanted.augment_copies,
+            replace=wanted.augment_replace,
+            cut=wanted.augment_cut,
+            neighbours=wanted.augment_neighbours,
+            seed=config.data.split_seed,
+            folder=folder,
+            checkpoint=checkpoint,
+        ),
+        found.augmented_from,
     )
 
 
@@ -118,12 +179,12 @@ def build_teacher(config: Config, splits: Splits, found: Places) -> Path:
             folder=folder,
             checkpoint=checkpoint,
         ),
-        found.made_from,
+        found.teacher_from,
     )
 
 
 def prepare(config: Config, dim: int, splits: Splits) -> Inputs:
-    """Build or reuse the teacher and its probe table.
+    """Build or reuse the augmented rows, the teacher and its probe table.
 
     Args:
         config: all settings.
@@ -134,13 +195,15 @@ def prepare(config: Config, dim: int, splits: Splits) -> Inputs:
         The rows, the teacher and its tokenizer, and the sizes of the student.
 
     Raises:
-        AdaBertError: if the teacher cannot be had.
+        AdaBertError: if the teacher or a source of words cannot be had.
     """
-    data, found = config.data, places(config, splits)
+    data, found, task = config.data, places(config, splits), splits.task
+    changed = augmented_rows(config, splits, found)
     teacher = build_teacher(config, splits, found)
-    rows = (splits.train, splits.selection, splits.validation)
+    further = splits.unlabelled if changed is None else splits.unlabelled.plus(read_augmented(changed))
+    rows = (splits.train, splits.selection, splits.validation, further)
     tokenizer, start = load_tokenizer(teacher), time.monotonic()
-    train, selection, validation = (encode(part, tokenizer, data.max_length) for part in rows)
+    train, selection, validation, more = (encode(r, tokenizer, data.max_length) for r in rows)
     logger.info("tokens: %d rows in %.1f s", sum(map(len, rows)), time.monotonic() - start)
     probes = built_resumably(
         found.probes,
@@ -148,21 +211,27 @@ def prepare(config: Config, dim: int, splits: Splits) -> Inputs:
             teacher,
             train,
             selection,
-            labels=len(splits.task.labels),
+            labels=len(task.labels),
             seed=data.split_seed,
             folder=folder,
             epochs=config.teacher.probe_epochs,
             checkpoint=checkpoint,
+            problem=task.problem,
+            scale=task.scale,
+            more=more,
         ),
-        {**found.made_from, "probe_epochs": config.teacher.probe_epochs},
+        found.probes_from,
     )
     table = load_probes(probes)
     words, positions = factorise(*embedding_tables(teacher), dim)
-    sep_id = tokenizer.sep_token_id if splits.task.is_pair else None
-    shape = TaskShape(len(splits.task.labels), sep_id, data.max_length, words, positions)
-    joined, answers = (
-        train.with_teacher(table["ids"], probs.float())
-        for probs in (table["probs"], table["teacher"].unsqueeze(1))
+    sep_id = separator(tokenizer) if task.is_pair else None
+    shape = TaskShape(
+        len(task.labels), sep_id, data.max_length, words, positions, problem=task.problem
     )
-    rest = (selection, validation, shape, probes.name)
+    learnt = (train.plus(more) if len(more) else train).in_units(task.scale)
+    joined, answers = (
+        learnt.with_teacher(table["ids"], beliefs.float())
+        for beliefs in (table["probs"], table["teacher"].unsqueeze(1))
+    )
+    rest = (selection.in_units(task.scale), validation, shape, probes.name)
     return Inputs(splits, teacher, tokenizer, joined, answers, *rest)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-UNLABELLED = -100
+UNLABELLED = -100  # the label of a row that has none, of every problem
 
 
 def matched_layers(student_depth: int, teacher_depth: int) -> list[int]:
@@ -50,12 +50,10 @@ def transfer_weights(teacher: Tensor, labels: Tensor, student_depth: int) -> Ten
     Returns:
         (B, K), rows sum to 1.
     """
-    layers = (
-        torch.tensor(matched_layers(student_depth, teacher.shape[1]), device=teacher.device) - 1
-    )
     known = labels != UNLABELLED
     index = labels.where(known, 0).view(-1, 1, 1).expand(-1, student_depth, 1)
-    log_right = teacher[:, layers].gather(2, index).squeeze(2).clamp_min(1e-12).log()
+    matched = _matched(teacher, student_depth)
+    log_right = matched.gather(2, index).squeeze(2).clamp_min(1e-12).log()
     return log_right.where(known.unsqueeze(1), 0.0).softmax(1)
 
 
@@ -77,9 +75,66 @@ def knowledge_loss(
     log_student = (
         torch.stack(list(layer_logits), dim=1).div(temperature).log_softmax(-1)
     )  # (B, K, C)
-    layers = torch.tensor(matched_layers(depth, teacher.shape[1]), device=teacher.device) - 1
-    cross_entropy = -(teacher[:, layers] * log_student).sum(-1)  # (B, K)
+    cross_entropy = -(_matched(teacher, depth) * log_student).sum(-1)  # (B, K)
     return (transfer_weights(teacher, labels, depth) * cross_entropy).sum(1).mean()
+
+
+def squared_task_loss(values: Tensor, labels: Tensor) -> Tensor:
+    """Mean squared error over the labelled rows: what L_CE is to regression; 0 if no row has a label.
+
+    Args:
+        values: (B, 1).
+        labels: (B,) floats, ``UNLABELLED`` where there is none.
+
+    Returns:
+        Scalar >= 0.
+    """
+    known = labels != UNLABELLED
+    errors = (values.squeeze(1) - labels).square().where(known, 0.0)
+    return errors.sum() / known.sum().clamp_min(1)
+
+
+def squared_transfer_weights(teacher: Tensor, labels: Tensor, student_depth: int) -> Tensor:
+    """Attentive weights w of equation (4) in regression.
+
+    w_i is the softmax over i of -(v_j - y)^2, with v_j the value of the teacher's probe that is matched to i:
+    the log density of a Gaussian takes the place of log P^T_j(y).
+
+    Args:
+        teacher: the probes' values, (B, J, 1).
+        labels: (B,) floats; rows that are ``UNLABELLED`` get uniform weights.
+        student_depth: K >= 1.
+
+    Returns:
+        (B, K), rows sum to 1.
+    """
+    errors = (_matched(teacher, student_depth).squeeze(2) - labels.unsqueeze(1)).square()
+    return (-errors).where((labels != UNLABELLED).unsqueeze(1), 0.0).softmax(1)
+
+
+def squared_knowledge_loss(
+    layer_values: Sequence[Tensor], teacher: Tensor, labels: Tensor, temperature: float = 1.0
+) -> Tensor:
+    """L_KD of regression: L_KD^{i,j} of equation (3) is the squared error to the probe's value.
+
+    Args:
+        layer_values: values of the student's probes, K tensors (B, 1), first layer first.
+        teacher: the values of the teacher's probes, (B, J, 1).
+        labels: (B,) floats, ``UNLABELLED`` where there is none.
+        temperature: without effect; a value has no distribution to soften.
+
+    Returns:
+        Scalar >= 0, mean over the batch.
+    """
+    depth = len(layer_values)
+    errors = (torch.stack(list(layer_values), dim=1) - _matched(teacher, depth)).square().squeeze(2)
+    return (squared_transfer_weights(teacher, labels, depth) * errors).sum(1).mean()
+
+
+def _matched(teacher: Tensor, student_depth: int) -> Tensor:
+    """What the matched teacher layers say, (B, J, C) -> (B, K, C)."""
+    layers = torch.tensor(matched_layers(student_depth, teacher.shape[1]), device=teacher.device)
+    return teacher[:, layers - 1]
 
 
 def efficiency_loss(edge_probs: Tensor, op_costs: Tensor, depth_probs: Tensor) -> Tensor:

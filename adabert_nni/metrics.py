@@ -1,4 +1,4 @@
-"""What a task is scored by: one table of metrics over predicted and true class ids.
+"""What a task is scored by: one table of metrics over predicted and true class ids, or values.
 
 It must not know of models, logits or tasks.
 """
@@ -14,6 +14,7 @@ from torch import Tensor
 from adabert_nni.errors import AdaBertError
 
 Ids = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+Values = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
 def _f1(labels: Ids, predictions: Ids) -> float:
@@ -21,26 +22,52 @@ def _f1(labels: Ids, predictions: Ids) -> float:
     return float(f1_score(labels, predictions, pos_label=1, average="binary", zero_division=0.0))
 
 
-METRICS: dict[str, Callable[[Ids, Ids], float]] = {
+def _r2(labels: Values, predictions: Values) -> float:
+    """Share of the labels' variance that is explained; 0 where they have none."""
+    spread = np.square(labels - labels.mean()).sum()
+    return float(1 - np.square(labels - predictions).sum() / spread) if spread > 0 else 0.0
+
+
+def _pearson(labels: Values, predictions: Values) -> float:
+    """Correlation; 0 where one side is constant."""
+    one, two = labels - labels.mean(), predictions - predictions.mean()
+    size = float(np.sqrt(np.square(one).sum() * np.square(two).sum()))
+    return float((one * two).sum()) / size if size > 0 else 0.0
+
+
+def _ranks(values: Values) -> Values:
+    """Ranks from 1; equal values share the mean of theirs."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: Values = (counts.cumsum() - (counts - 1) / 2)[place]
+    return ranks
+
+
+METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "accuracy": lambda labels, predictions: float(accuracy_score(labels, predictions)),
     "f1": _f1,
+    "r2": _r2,
+    "pearson": _pearson,
+    "spearman": lambda labels, predictions: _pearson(_ranks(labels), _ranks(predictions)),
+    "rmse": lambda labels, predictions: float(np.sqrt(np.square(labels - predictions).mean())),
 }
+SHARES = ("accuracy", "f1")  # in [0, 1], shown in percent
 
 
 def score(
     task_metrics: tuple[str, ...],
-    predictions: Sequence[int] | Ids | Tensor,
-    labels: Sequence[int] | Ids | Tensor,
+    predictions: Sequence[float] | Ids | Values | Tensor,
+    labels: Sequence[float] | Ids | Values | Tensor,
 ) -> dict[str, float]:
-    """Score predicted class ids by the task's metrics.
+    """Score predicted class ids, or values, by the task's metrics.
 
     Args:
         task_metrics: keys of ``METRICS``; "f1" takes two classes.
-        predictions: class ids, (R,), a list, array or tensor.
-        labels: true class ids, (R,).
+        predictions: class ids or values, (R,), a list, array or tensor.
+        labels: true class ids or values, (R,).
 
     Returns:
-        A value in [0, 1] per metric, in the order of ``task_metrics``.
+        A value per metric, in the order of ``task_metrics``; those in ``SHARES`` are in [0, 1], r2 and the
+        correlations at most 1, rmse in the labels' unit.
 
     Raises:
         AdaBertError: for an unknown metric, no rows, lengths that differ, or f1 of more classes.
@@ -49,10 +76,12 @@ def score(
     if unknown:
         raise AdaBertError(f"metrics: got {unknown[0]!r}, known are {', '.join(METRICS)}")
     found, true = np.asarray(predictions), np.asarray(labels)
+    if true.dtype.kind == "f":  # sums of squares need the digits
+        found, true = found.astype(np.float64), true.astype(np.float64)
     if found.shape != true.shape or true.ndim != 1 or not true.size:
         raise AdaBertError(
-            f"score: got {found.shape} predictions for {true.shape} labels, allowed is one class "
-            "id per row and at least one row"
+            f"score: got {found.shape} predictions for {true.shape} labels, allowed is one class id "
+            "or value per row and at least one row"
         )
     if "f1" in task_metrics and max(found.max(), true.max()) > 1:
         raise AdaBertError("metrics: got f1 for more than 2 classes; use accuracy")

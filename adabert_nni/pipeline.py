@@ -21,6 +21,7 @@ from adabert_nni.limits import set_limits
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
 from adabert_nni.model.ops import check_ops
+from adabert_nni.problems import unscale_head
 from adabert_nni.report.summary import write_report
 from adabert_nni.search.run import run_search
 from adabert_nni.search.tensorboard import epoch_scalars
@@ -44,6 +45,7 @@ def student_config(architecture: Architecture, space: SpaceConfig, inputs: Input
         sep_token_id=inputs.shape.sep_id,
         pair_layout=space.pair_layout,
         layer_probes=True,
+        problem_type=inputs.splits.task.problem.hf_name,
         id2label=names,
         label2id={label: index for index, label in names.items()},
     )
@@ -210,7 +212,7 @@ def train_and_save(
 ) -> None:
     """Train ``student``, or go on with it; write it with its scores and tokenizer into ``folder``."""
     torch.manual_seed(config.run.seed)
-    started = time.monotonic()
+    started, task = time.monotonic(), inputs.splits.task
     student.to("cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[arg-type]
     history = train_student(
         student,
@@ -221,9 +223,11 @@ def train_and_save(
         temperature=config.search.temperature,
         seed=config.run.seed,
         checkpoint=checkpoint,
+        problem=task.problem,
     )
     exported = student.cpu().without_probes()
-    scores = evaluate(exported, inputs.validation, inputs.splits.task.metrics)
+    unscale_head(exported, task.scale)
+    scores = evaluate(exported, inputs.validation, task.metrics, task.problem)
     save_student(
         exported,
         inputs.tokenizer,

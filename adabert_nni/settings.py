@@ -52,15 +52,19 @@ class DataConfig:
     data_dir: Place | None = _environment("ADABERT_DATA")
     """Folder with <task>/train and validation files, else $ADABERT_DATA; unset: the hub"""
     train: Text | None = None
-    """Your own training rows: a csv, tsv or jsonl file, plain or .gz; needs text and label"""
+    """Your own training rows: csv, tsv, jsonl (.gz) or parquet file, folder of save_to_disk, or hub name"""
     validation: Text | None = None
-    """Your own rows to report on, never to choose by"""
+    """Your own rows to report on, never to choose by; unset: those of train, else a tenth of its rows"""
+    unlabelled: Text | None = None
+    """More texts, without labels, that the student learns from by what the teacher says of them"""
     text: Text | None = None
-    """Column with the text (the first of a pair)"""
+    """Column with the text (the first of a pair); unset: guessed by its name"""
     text_pair: Text | None = None
     """Column with the second text of a pair"""
     label: Text | None = None
-    """Column with the label"""
+    """Column with the label; unset: guessed by its name"""
+    problem_type: Literal["auto", "classification", "regression"] = "auto"
+    """Of your own rows; auto is regression only where labels have fractions and more than 10 differ"""
     max_length: Annotated[Whole, Field(ge=8, le=512)] = 128
     """Tokens kept of a row, 8 to 512"""
     selection_share: Annotated[Positive, Field(le=0.5)] = 0.1
@@ -72,11 +76,11 @@ class DataConfig:
 
     @rule(mode="after")
     def _own_data(self) -> "DataConfig":
-        own = ("validation", "text", "text_pair", "label")
+        own = ("validation", "unlabelled", "text", "text_pair", "label")
         if self.train is None and (stray := [key for key in own if getattr(self, key) is not None]):
             raise ValueError(f"{', '.join(stray)} given without train: give train, or only a task")
-        if self.train is not None and (self.text is None or self.label is None):
-            raise ValueError("train is given, so text and label must name its columns")
+        if self.text_pair is not None and self.text is None:
+            raise ValueError("text_pair is given without text: name both, or neither")
         if self.text_pair is not None and self.text_pair == self.text:
             raise ValueError(f"text and text_pair both name column {self.text!r}: leave one out")
         return self

@@ -4,6 +4,7 @@ Stages hand in what a step computes; the loops run it and do not know what it me
 knows of teachers, students, NNI or files. Shapes: R rows, B batch, L tokens, C classes.
 """
 
+import inspect
 import logging
 import math
 import sys
@@ -74,9 +75,13 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
     return {name: tensor.to(device) for name, tensor in batch.items()}
 
 
-def model_inputs(batch: Batch) -> Batch:
-    """Only what a text classifier's ``forward`` takes: no labels, row ids or teacher rows."""
-    return {name: batch[name] for name in MODEL_INPUTS if name in batch}
+def model_inputs(model: nn.Module, batch: Batch) -> Batch:
+    """Only what the model's ``forward`` names: no labels, row ids or teacher rows.
+
+    DistilBERT and others have no token types, though their tokenizers may give them.
+    """
+    named = inspect.signature(model.forward).parameters
+    return {name: batch[name] for name in MODEL_INPUTS if name in batch and name in named}
 
 
 def row_positions(encoded: Encoded, ids: Tensor) -> Tensor:
@@ -99,7 +104,9 @@ def predict(
     logits, ids = [], []
     with torch.no_grad():  # not inference_mode: its tensors could not enter a later loss
         for batch in progress(batches, len(batches), label):
-            logits.append(model(**model_inputs(to_device(batch, device))).logits.float().cpu())
+            logits.append(
+                model(**model_inputs(model, to_device(batch, device))).logits.float().cpu()
+            )
             ids.append(batch["ids"])
     model.train(was_training)
     ordered = torch.empty_like(found := torch.cat(logits))

@@ -10,6 +10,9 @@ from adabert_nni.losses import (
     efficiency_loss,
     knowledge_loss,
     matched_layers,
+    squared_knowledge_loss,
+    squared_task_loss,
+    squared_transfer_weights,
     task_loss,
     total_loss,
     transfer_weights,
@@ -92,3 +95,33 @@ def test_total_loss_is_equation_one():
     assert total_loss(one, two, three, gamma=0.8, beta=4.0).item() == pytest.approx(
         0.2 + 1.6 + 12.0
     )
+
+
+def test_the_squared_task_loss_is_the_mean_over_labelled_rows_and_zero_without_labels():
+    values = torch.tensor([[1.0], [4.0], [7.0]])
+    some = torch.tensor([2.0, 2.0, UNLABELLED])
+    assert squared_task_loss(values, some).item() == (1 + 4) / 2
+    assert squared_task_loss(values, torch.full((3,), float(UNLABELLED))).item() == 0.0
+
+
+def test_a_layer_whose_value_is_right_weighs_more_and_no_label_weighs_all_alike():
+    teacher = torch.tensor([[[1.0], [2.0]], [[1.0], [2.0]]])
+    weights = squared_transfer_weights(teacher, torch.tensor([2.0, UNLABELLED]), 2)
+    e = math.exp(-1.0)  # squared errors 1 and 0
+    assert weights[0].tolist() == pytest.approx([e / (1 + e), 1 / (1 + e)])
+    assert weights[1].tolist() == [0.5, 0.5]
+
+
+def test_the_squared_knowledge_loss_of_two_layers_by_hand():
+    teacher = torch.tensor([[[1.0], [2.0]]])
+    first, last = torch.tensor([[4.0]]), torch.tensor([[2.5]])
+    e = math.exp(-1.0)
+    hand = (e * (4 - 1) ** 2 + (2.5 - 2) ** 2) / (1 + e)
+    found = squared_knowledge_loss([first, last], teacher, torch.tensor([2.0]))
+    assert found.item() == pytest.approx(hand)
+
+
+def test_the_squared_knowledge_loss_pulls_the_student_towards_its_teacher():
+    value = torch.zeros(1, 1, requires_grad=True)
+    squared_knowledge_loss([value], torch.tensor([[[0.7]]]), torch.tensor([0.5])).backward()
+    assert value.grad.item() == pytest.approx(-1.4)  # 2 (0 - 0.7)

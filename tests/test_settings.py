@@ -66,14 +66,7 @@ def test_what_is_not_a_count_is_refused(value):
         ({"weight_lr": 1e-4}, "weight_lr_end is 0.0005 but may not exceed weight_lr"),
         ({"student_lr_end": 1}, "student_lr_end is 1.0 but may not exceed student_lr"),
         ({"alpha_warmup": 80}, "leaves none to search in"),
-        (
-            {"train": "a.csv", "text": "t"},
-            "train is given, so text and label must name its columns",
-        ),
-        (
-            {"train": "a.csv", "label": "t"},
-            "train is given, so text and label must name its columns",
-        ),
+        ({"train": "a.csv", "text_pair": "t"}, "text_pair is given without text"),
         ({"text_pair": "b"}, "text_pair given without train"),
         ({"validation": "b.csv", "label": "y"}, "validation, label given without train"),
         (

@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from adabert_nni.data.loading import Rows
 from adabert_nni.errors import AdaBertError
+from adabert_nni.problems import Scale, in_units
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -39,10 +40,10 @@ class Encoded:
     Attributes:
         input_ids: R tensors of int32, each 1-D.
         token_type_ids: the segment of each token, likewise; None if the tokenizer has none.
-        labels: (R,) int64 class ids.
+        labels: (R,) int64 class ids or float32 values, ``UNLABELLED`` where there is none.
         ids: (R,) int64 row ids.
         pad_id: the token id that fills shorter rows of a batch.
-        teacher: (R, J, C) class probabilities per teacher layer, once joined.
+        teacher: (R, J, C) class probabilities, or values, per teacher layer, once joined.
     """
 
     input_ids: list[Tensor]
@@ -79,6 +80,21 @@ class Encoded:
             )
         return replace(self, teacher=table_probs[order[torch.searchsorted(ordered, self.ids)]])
 
+    def in_units(self, scale: Scale) -> Encoded:
+        """The same rows with labels less their mean, over their deviation, as models learn them."""
+        return replace(self, labels=in_units(self.labels, scale))
+
+    def plus(self, more: Encoded) -> Encoded:
+        """These rows, then ``more``, of the same tokenizer and with other ids; without a teacher."""
+        both = self.token_type_ids is not None and more.token_type_ids is not None
+        return Encoded(
+            self.input_ids + more.input_ids,
+            [*(self.token_type_ids or ()), *(more.token_type_ids or ())] if both else None,
+            torch.cat([self.labels, more.labels]),
+            torch.cat([self.ids, more.ids]),
+            self.pad_id,
+        )
+
 
 def encode(rows: Rows, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Encoded:
     """Tokenise rows once; longer ones are cut to ``max_length`` tokens and counted in the log.
@@ -111,7 +127,9 @@ def encode(rows: Rows, tokenizer: PreTrainedTokenizerBase, max_length: int) -> E
         cut += sum(bool(encoding.overflowing) for encoding in batch.encodings or [])
     if cut:
         logger.warning("%d of %d rows were cut to %d tokens", cut, len(rows.texts), max_length)
-    labels, ids = (torch.tensor(column, dtype=torch.int64) for column in (rows.labels, rows.ids))
+    values = any(isinstance(label, float) for label in rows.labels)
+    labels = torch.tensor(rows.labels, dtype=torch.float32 if values else torch.int64)
+    ids = torch.tensor(rows.ids, dtype=torch.int64)
     return Encoded(input_ids, segments or None, labels, ids, cast(int, tokenizer.pad_token_id))
 
 

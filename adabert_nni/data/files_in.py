@@ -1,4 +1,4 @@
-"""Labelled texts from files (.csv .tsv .jsonl, plain or .gz) and from the hub, as text.
+"""Labelled texts from files (.csv .tsv .jsonl, plain or .gz), as text.
 
 Nothing is guessed: "null", "NA" and "None" stay text, every mistake names its file and line. It
 must not know of tasks, class ids or splits; that is ``loading.py``.
@@ -11,13 +11,9 @@ import gzip
 import io
 import json
 import sys
-import threading
-import urllib.error
-import urllib.request
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,55 +21,88 @@ from adabert_nni.errors import AdaBertError
 
 Record = tuple[int, dict[str, Any]]  # line, value by column
 
-_PROBE_SECONDS = 3.0  # the hub's client itself repeats for 23 s before it gives up
+
+@dataclass(frozen=True)
+class Source:
+    """Rows with all their columns: where they come from, at least one of them, and class names if known.
+
+    Attributes:
+        where: a file, or a data set and its split.
+        records: line (from 1) and values by column.
+        classes: the names of the classes in the order of their ids, by column, where a data set tells them.
+    """
+
+    where: str
+    records: list[Record]
+    classes: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Table:
-    """Labelled texts: where they come from and, row by row, texts, label and line (from 1)."""
+    """Texts: where they come from and, row by row, texts, label (None if there is none), line (from 1)."""
 
     where: str
     texts: list[tuple[str, ...]]
-    labels: list[str]
+    labels: list[str | None]
     lines: list[int]
 
 
-def read_table(path: Path, texts: tuple[str, ...], label: str) -> Table:
-    """Read the text columns and the label column of a file.
+def read_file(path: Path) -> Source:
+    """Read a file.
 
     Args:
         path: .csv, .tsv or .jsonl, plain or .gz; the suffix tells the format.
-        texts: names of one or two columns.
-        label: name of the label's column.
 
     Returns:
-        One entry per row, at least one; labels as text.
+        Its rows, at least one.
 
     Raises:
-        AdaBertError: naming file and line, if it is missing, empty, not UTF-8 (a BOM is fine),
-            broken, or lacks a column, a text or a label.
+        AdaBertError: naming file and line, if it is missing, empty, not UTF-8 (a BOM is fine) or broken.
     """
-    reader = _reader_of(path)
-    table = Table(str(path), [], [], [])
-    for line, record in reader(_decode(path), str(path)):
-        at = f"{path} line {line}"
-        missing = [name for name in (*texts, label) if name not in record]
+    source = Source(str(path), list(_records(path)))
+    if not source.records:
+        raise AdaBertError(f"{path}: the file has no rows, only a header; add some")
+    return source
+
+
+def to_table(source: Source, texts: tuple[str, ...], label: str | None) -> Table:
+    """Take the text columns and the label column.
+
+    Args:
+        source: the rows.
+        texts: names of one or two columns.
+        label: name of the label's column; None leaves all rows without one.
+
+    Returns:
+        One entry per row; labels as text, None where the cell is empty, null or NaN.
+
+    Raises:
+        AdaBertError: naming the line that lacks a column or a text, or has an impossible label.
+    """
+    table = Table(source.where, [], [], [])
+    needed = (*texts, *(() if label is None else (label,)))
+    for line, record in source.records:
+        at = f"{source.where} line {line}"
+        missing = [name for name in needed if name not in record]
         if missing:
             raise AdaBertError(
                 f"{at}: no column {missing[0]!r}, there are {', '.join(record)}; name them with "
-                "--text, --text-pair and --label"
+                "--text, --text-pair and --label, or add a header line"
             )
         table.texts.append(tuple(_text(record[name], f"{at} column {name!r}") for name in texts))
-        table.labels.append(_label(record[label], f"{at} column {label!r}"))
+        table.labels.append(label and _label(record[label], f"{at} column {label!r}"))
         table.lines.append(line)
-    if not table.lines:
-        raise AdaBertError(f"{path}: the file has no rows, only a header; add some")
     return table
+
+
+def read_table(path: Path, texts: tuple[str, ...], label: str) -> Table:
+    """``to_table`` of ``read_file``."""
+    return to_table(read_file(path), texts, label)
 
 
 def read_texts(path: Path, texts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """The text columns of a file, row by row, no labels asked for; errors as in ``read_table``."""
-    for line, record in _reader_of(path)(_decode(path), str(path)):
+    for line, record in _records(path):
         at = f"{path} line {line}"
         missing = [name for name in texts if name not in record]
         if missing:
@@ -84,13 +113,14 @@ def read_texts(path: Path, texts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         yield tuple(_text(record[name], f"{at} column {name!r}") for name in texts)
 
 
-def _reader_of(path: Path) -> _Reader:
+def _records(path: Path) -> Iterator[Record]:
+    """Line number and fields of every row of a file of a known kind."""
     names = path.name.removesuffix(".gz")
     reader = next((read for suffix, read in _READERS.items() if names.endswith(suffix)), None)
     if reader is None:
         allowed = ", ".join(f"{suffix}[.gz]" for suffix in _READERS)
         raise AdaBertError(f"{path}: cannot read this kind of file, allowed are {allowed}")
-    return reader
+    yield from reader(_decode(path), str(path))
 
 
 def _decode(path: Path) -> str:
@@ -119,14 +149,14 @@ def _text(value: object, at: str) -> str:
     return value
 
 
-def _label(value: object, at: str) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
+def _label(value: object, at: str) -> str | None:
     if value is None or (isinstance(value, str | float) and str(value).strip() in ("", "nan")):
-        raise AdaBertError(f"{at}: the label is missing; add it or drop the row")
-    if not isinstance(value, str):
-        raise AdaBertError(f"{at}: got {value!r}, a label must be a string or a whole number")
-    return value.strip()
+        return None
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else repr(value)
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise AdaBertError(f"{at}: got {value!r}, a label must be a string or a number")
+    return str(value).strip()
 
 
 def _by_header(rows: Iterator[tuple[int, list[str]]], where: str) -> Iterator[Record]:
@@ -183,43 +213,3 @@ def _jsonl(text: str, where: str) -> Iterator[Record]:
 
 _Reader = Callable[[str, str], Iterator[Record]]
 _READERS: dict[str, _Reader] = {".csv": _csv, ".tsv": _tsv, ".jsonl": _jsonl}
-
-
-def read_hub(source: tuple[str, str], split: str, texts: tuple[str, ...], label: str) -> Table:
-    """Read a split of a hub data set, from the cache if there; AdaBertError within seconds."""
-    import datasets  # a second of imports that no other source needs
-
-    where = " ".join((*source, split))
-    remedy = "give --data-dir or ADABERT_DATA, or an embedded task such as mini-reviews"
-    rows, config = None, datasets.config
-    before, config.HF_HUB_OFFLINE = config.HF_HUB_OFFLINE, True  # the cache first, and no socket
-    try:
-        with suppress(OSError, ValueError):
-            rows = datasets.load_dataset(*source, split=split)
-    finally:
-        config.HF_HUB_OFFLINE = before
-    try:
-        if rows is None and not before and _reachable(config.HF_ENDPOINT):
-            rows = datasets.load_dataset(*source, split=split)
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        raise AdaBertError(f"{where}: the hub does not give it ({error}); {remedy}") from error
-    if rows is None:
-        raise AdaBertError(f"{where}: it is not cached and the hub cannot be reached; {remedy}")
-    labels = [str(value) for value in rows[label]]
-    columns = (list(rows[name]) for name in texts)
-    return Table(where, list(zip(*columns, strict=True)), labels, list(range(1, len(labels) + 1)))
-
-
-def _reachable(endpoint: str) -> bool:
-    """Whether the hub answers at all, within ``_PROBE_SECONDS``."""
-    answers: list[bool] = []
-
-    def ask() -> None:
-        with suppress(OSError):
-            with suppress(urllib.error.HTTPError):  # a refusal is an answer, too
-                urllib.request.urlopen(endpoint, timeout=_PROBE_SECONDS).close()
-            answers.append(True)
-
-    (thread := threading.Thread(target=ask, daemon=True)).start()  # name look-ups know no timeout
-    thread.join(_PROBE_SECONDS)
-    return bool(answers)

@@ -10,8 +10,11 @@ import logging
 from pathlib import Path
 
 from adabert_nni.data import embedded
-from adabert_nni.data.files_in import Table, read_hub, read_table
-from adabert_nni.data.splitting import split_off, subset
+from adabert_nni.data.files_in import read_table
+from adabert_nni.data.hub import read_hub
+from adabert_nni.data.labels import check_labels, to_classes
+from adabert_nni.data.own import load_own
+from adabert_nni.data.splitting import split_off, subset, without_kin
 from adabert_nni.data.tasks import Rows, Splits, Task, get_task
 from adabert_nni.errors import AdaBertError
 
@@ -19,9 +22,7 @@ __all__ = ["Rows", "Splits", "load_splits"]
 
 logger = logging.getLogger(__name__)
 
-_LEAST_ROWS = 8  # below that no split can hold every class
 _LEAST_SELECTION = 200  # rows; fewer tell candidates apart too badly, see METHOD
-_VALIDATION_SHARE = 0.1  # of a training file that comes without a validation file
 _CARVE, _SELECT, _SUBSET = range(3)  # each draw has random numbers of its own
 
 
@@ -34,6 +35,8 @@ def load_splits(
     text: str | None = None,
     text_pair: str | None = None,
     label: str | None = None,
+    unlabelled: str | Path | None = None,
+    problem_type: str = "auto",
     selection_share: float = 0.1,
     train_rows: int | None = None,
     seed: int = 0,
@@ -43,36 +46,47 @@ def load_splits(
     Args:
         task: a key of ``TASKS``; without effect where ``train`` names a file.
         data_dir: folder with ``<task>/{train,validation}.tsv[.gz]``; None: the hub.
-        train: own training file, .csv .tsv or .jsonl, plain or .gz.
-        validation: own validation file; None: a tenth of ``train``.
-        text: column of the first text in own files, default "text".
+        train: own training rows: a file, a folder of ``save_to_disk`` or a hub name, see ``sources``.
+        validation: own validation rows, likewise; None: those of ``train``, else a tenth of it.
+        text: column of the first text in own rows; None guesses.
         text_pair: column of the second text, if there is one.
-        label: column of the label, default "label".
+        label: column of the label; None guesses.
+        unlabelled: own texts without labels.
+        problem_type: of own rows: "classification", "regression", or "auto" by their labels.
         selection_share: share of the training rows to select by, in (0, 0.5]; at least 200 rows
             are aimed at, but never more than half.
-        train_rows: keep only so many of the training rows, with every class; None: all.
+        train_rows: keep only so many of the labelled training rows, with every class; None: all.
         seed: of every draw, >= 0.
 
     Returns:
         The task and its rows; no row of ``selection`` is in ``train``, nor inside a longer text there
-        (``splitting.families``).
+        (``splitting.families``). Unlabelled rows that are kin to a selection or validation row are left out.
 
     Raises:
         AdaBertError: if the rows cannot be had or cannot be split.
     """
     if not 0 < selection_share <= 0.5:
         raise AdaBertError(f"selection_share: got {selection_share}, allowed is above 0 up to 0.5")
+    own = (validation, text, text_pair, label, unlabelled)
     if train is not None:
-        columns = (text or "text",) if text_pair is None else (text or "text", text_pair)
-        known, rows, held = _own(Path(train), validation, columns, label or "label", seed)
-    elif validation is not None or text or text_pair or label:
+        known, rows, held, more = load_own(
+            str(train),
+            validation=None if validation is None else str(validation),
+            unlabelled=None if unlabelled is None else str(unlabelled),
+            text=text,
+            text_pair=text_pair,
+            label=label,
+            problem_type=problem_type,
+            key=(seed, _CARVE),
+        )
+    elif any(given is not None for given in own):
         raise AdaBertError(
-            "validation, text, text_pair and label belong to own files, got no train; add --train"
+            "validation, text, text_pair, label and unlabelled belong to own rows, got no train; add --train"
         )
     else:
         known = get_task(task)
-        rows, held = _known(known, None if data_dir is None else Path(data_dir))
-    for name, part in (("training", rows), ("validation", held)):
+        rows, held, more = _known(known, None if data_dir is None else Path(data_dir))
+    for name, part in (("training", rows), ("validation", held), ("unlabelled", more)):
         empty = sum(any(not text.strip() for text in texts) for texts in part.texts)
         if empty:
             logger.warning("%s: %d of %d rows have an empty text; kept", name, empty, len(part))
@@ -81,29 +95,41 @@ def load_splits(
     if twice:
         logger.warning("%d of %d validation rows have a training row's text", twice, len(held))
     count = min(max(round(selection_share * len(rows)), _LEAST_SELECTION), len(rows) // 2)
-    rest, chosen = split_off(rows, count, (seed, _SELECT))
+    rest, chosen = split_off(rows, count, (seed, _SELECT), known.problem.strata(rows.labels))
     if train_rows is not None:
-        rest = _subset(rest, train_rows, len(known.labels), seed)
-    splits = Splits(known, rest, chosen, held)
+        rest = _subset(rest, train_rows, known, seed)
+    splits = Splits(known, rest, chosen, held, _apart(more, (chosen, held)))
     logger.info(
-        "%s: %d rows to train, %d to select by, %d to report on",
+        "%s: %d rows to train, %d of them without a label, %d to select by, %d to report on",
         known.name,
-        len(splits.train),
+        len(splits.train) + len(splits.unlabelled),
+        len(splits.unlabelled),
         len(splits.selection),
         len(splits.validation),
     )
     return splits
 
 
-def _known(task: Task, folder: Path | None) -> tuple[Rows, Rows]:
-    """Training and validation rows of a task of the table."""
+def _apart(more: Rows, held: tuple[Rows, ...]) -> Rows:
+    """Unlabelled rows without those whose text is, or lies in, that of a row to select by or report on."""
+    if not len(more):
+        return more
+    apart = without_kin(more, held)
+    if len(apart) < len(more):
+        dropped = len(more) - len(apart)
+        logger.info("%d unlabelled rows have texts of rows that are held out; dropped", dropped)
+    return apart
+
+
+def _known(task: Task, folder: Path | None) -> tuple[Rows, Rows, Rows]:
+    """Training, validation and unlabelled rows of a task of the table."""
     if embedded.is_embedded(task.name):
         made = embedded.generate(task.name)
         train, validation = (
             Rows([texts for texts, _ in part], [label for _, label in part], list(range(len(part))))
             for part in (made["train"], made["validation"])
         )
-        return train, validation
+        return train, validation, Rows([], [], [])
     tables = []
     for split in ("train", task.validation):
         if folder is not None:
@@ -111,10 +137,14 @@ def _known(task: Task, folder: Path | None) -> tuple[Rows, Rows]:
             tables.append(read_table(path, task.texts, task.label))
         elif task.hub is not None:
             tables.append(read_hub(task.hub, split, task.texts, task.label))
-    _check(tables[0])
+    check_labels(tables[0])
     ids = {str(i): i for i in range(len(task.labels))}  # files hold numbers; names do as well
-    train, validation = (_to_rows(table, task.labels, ids) for table in tables)
-    return train, validation
+    (train, more), (validation, dropped) = (
+        to_classes(table, task.labels, ids).by_label() for table in tables
+    )
+    if dropped.ids:
+        logger.warning("validation: %d rows have no label; dropped", len(dropped))
+    return train, validation, more
 
 
 def _find(folder: Path, split: str) -> Path:
@@ -129,48 +159,10 @@ def _find(folder: Path, split: str) -> Path:
     )
 
 
-def _own(
-    train: Path, validation: str | Path | None, texts: tuple[str, ...], label: str, seed: int
-) -> tuple[Task, Rows, Rows]:
-    table = read_table(train, texts, label)
-    _check(table)
-    found = set(table.labels)
-    numbers = all(name.removeprefix("-").isdecimal() for name in found)
-    names = sorted(sorted(found), key=int if numbers else str)  # "1" and "01" keep their order, too
-    task = Task("own", texts, label, tuple(names))
-    rows = _to_rows(table, task.labels)
-    if validation is not None:
-        held = read_table(Path(validation), texts, label)
-        if Path(validation).samefile(train):
-            raise AdaBertError(f"{validation}: got the training file again; leave validation out")
-        return task, rows, _to_rows(held, task.labels)
-    rows, held_rows = split_off(rows, round(_VALIDATION_SHARE * len(rows)), (seed, _CARVE))
-    logger.info("%s: no validation file; %d of its rows are held out", train, len(held_rows))
-    return task, rows, held_rows
-
-
-def _check(train: Table) -> None:
-    rows, classes = len(train.labels), sorted(set(train.labels))
-    if rows < _LEAST_ROWS:
-        raise AdaBertError(f"{train.where}: got {rows} rows, at least {_LEAST_ROWS} are needed")
-    if len(classes) < 2:
-        raise AdaBertError(f"{train.where}: every label is {classes[0]!r}; give at least 2 classes")
-
-
-def _to_rows(table: Table, names: tuple[str, ...], more: dict[str, int] | None = None) -> Rows:
-    ids = (more or {}) | {name: i for i, name in enumerate(names)}
-    for label, line in zip(table.labels, table.lines, strict=True):
-        if label not in ids:
-            raise AdaBertError(
-                f"{table.where} line {line}: got label {label!r}, allowed are the training classes "
-                f"{', '.join(names[:20])}; correct the label or drop the row"
-            )
-    return Rows(table.texts, [ids[label] for label in table.labels], list(range(len(table.lines))))
-
-
-def _subset(rows: Rows, count: int, classes: int, seed: int) -> Rows:
-    if count < classes:
-        raise AdaBertError(f"train_rows: got {count}, at least one per class ({classes}) is needed")
+def _subset(rows: Rows, count: int, task: Task, seed: int) -> Rows:
+    least = len(task.labels)
+    if count < least:
+        raise AdaBertError(f"train_rows: got {count}, at least one per class ({least}) is needed")
     if count > len(rows):
         logger.warning("train_rows: got %d, there are %d; all are used", count, len(rows))
-    return subset(rows, count, (seed, _SUBSET))
+    return subset(rows, count, (seed, _SUBSET), task.problem.strata(rows.labels))

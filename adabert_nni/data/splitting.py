@@ -48,7 +48,9 @@ def families(texts: Sequence[str]) -> list[int]:
     return [family[text] for text in texts]
 
 
-def split_off(rows: Rows, count: int, key: tuple[int, int]) -> tuple[Rows, Rows]:
+def split_off(
+    rows: Rows, count: int, key: tuple[int, int], classes: Sequence[int]
+) -> tuple[Rows, Rows]:
     """(the rest, about ``count`` rows): classes in proportion, drawn by ``key``, both in file order.
 
     Families of the first text stay whole, as long as that leaves half of ``count``; else rows are drawn one
@@ -58,29 +60,39 @@ def split_off(rows: Rows, count: int, key: tuple[int, int]) -> tuple[Rows, Rows]
         rows: what to split.
         count: rows to split off, 0 to R; fewer where a class or a family is too large to give more.
         key: of the random numbers.
+        classes: of each row, (R,).
 
     Returns:
         Two parts without a row in common.
     """
-    quota = _quota(Counter(rows.labels), count)
+    quota = _quota(Counter(classes), count)
     together = families([texts[0] for texts in rows.texts])
-    taken = _draw(rows.labels, together, quota, key)
+    taken = _draw(classes, together, quota, key)
     if len(taken) < sum(quota.values()) / 2:
         logger.warning(
             "rows share their first text in large groups: the split of %d rows cannot keep them whole, so a "
             "row in it may resemble a training row",
             count,
         )
-        taken = _draw(rows.labels, list(range(len(rows))), quota, key)
+        taken = _draw(classes, list(range(len(rows))), quota, key)
     rest = [i for i in range(len(rows)) if i not in taken]
     return rows.take(rest), rows.take(sorted(taken))
 
 
-def subset(rows: Rows, count: int, key: tuple[int, int]) -> Rows:
-    """``count`` of the rows, classes in proportion, each class kept; drawn row by row by ``key``."""
-    quota = _quota(Counter(rows.labels), max(len(rows) - count, 0))
-    left = _draw(rows.labels, list(range(len(rows))), quota, key)
+def subset(rows: Rows, count: int, key: tuple[int, int], classes: Sequence[int]) -> Rows:
+    """``count`` of the rows, ``classes`` (R,) in proportion, each kept; drawn row by row by ``key``."""
+    quota = _quota(Counter(classes), max(len(rows) - count, 0))
+    left = _draw(classes, list(range(len(rows))), quota, key)
     return rows.take([i for i in range(len(rows)) if i not in left])
+
+
+def without_kin(rows: Rows, held: Sequence[Rows]) -> Rows:
+    """The rows whose first text is of no family that a first text of ``held`` is of."""
+    known = [texts[0] for part in held for texts in part.texts]
+    together = families([*known, *(texts[0] for texts in rows.texts)])
+    taken = set(together[: len(known)])
+    found = enumerate(together[len(known) :])
+    return rows.take([i for i, family in found if family not in taken])
 
 
 def _quota(sizes: Counter[int], count: int) -> dict[int, int]:

@@ -7,9 +7,12 @@ It must not know where the rows lie or how they are read and split; that is ``lo
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from adabert_nni.errors import AdaBertError
+from adabert_nni.losses import UNLABELLED
+from adabert_nni.problems import CLASSIFICATION, UNSCALED, Problem, Scale
 
 GLUE = "nyu-mll/glue"
 
@@ -22,10 +25,13 @@ class Task:
         name: key of ``TASKS``; ``"own"`` for a task that was built from the user's files.
         texts: the text columns, one or two of them.
         label: the label column.
-        labels: the class names in the order of their ids, at least two.
+        labels: the class names in the order of their ids, at least two; in regression the name of the one
+            value. As many as a model has outputs.
         metrics: keys of ``metrics.METRICS``; the first one is the one to choose by.
         hub: (data set, configuration) on the Hugging Face hub; None when it is not there.
         validation: the name of the split (and the stem of the file) that results are reported on.
+        problem: the kind of problem that it is.
+        scale: mean and deviation of the training labels, in regression; models learn by them.
     """
 
     name: str
@@ -35,6 +41,8 @@ class Task:
     metrics: tuple[str, ...] = ("accuracy",)
     hub: tuple[str, str] | None = None
     validation: str = "validation"
+    problem: Problem = CLASSIFICATION
+    scale: Scale = UNSCALED
 
     @property
     def is_pair(self) -> bool:
@@ -44,21 +52,25 @@ class Task:
 
 @dataclass(frozen=True)
 class Rows:
-    """Labelled texts.
+    """Texts with their labels.
 
     Attributes:
         texts: one or two texts per row.
-        labels: class ids, 0 .. C-1.
+        labels: class ids, 0 .. C-1, or values; ``UNLABELLED`` where there is none.
         ids: the position of the row in its original split (for training and selection rows: in
             the training file), stable under any choice of splits and sizes.
     """
 
     texts: list[tuple[str, ...]]
-    labels: list[int]
+    labels: Sequence[float]
     ids: list[int]
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def plus(self, more: Rows) -> Rows:
+        """These rows, then ``more``, whose ids are others."""
+        return Rows(self.texts + more.texts, [*self.labels, *more.labels], self.ids + more.ids)
 
     def take(self, positions: list[int]) -> Rows:
         """The rows at these positions."""
@@ -68,15 +80,30 @@ class Rows:
             [self.ids[i] for i in positions],
         )
 
+    def by_label(self) -> tuple[Rows, Rows]:
+        """(rows with a label, rows without one)."""
+        known = [i for i, label in enumerate(self.labels) if label != UNLABELLED]
+        unknown = [i for i, label in enumerate(self.labels) if label == UNLABELLED]
+        return self.take(known), self.take(unknown)
+
 
 @dataclass(frozen=True)
 class Splits:
-    """A task's rows: to learn from, to choose by, to report on; no row is in two of them."""
+    """A task's rows; no row is in two parts, and all ids of ``train`` and ``unlabelled`` differ.
+
+    Attributes:
+        task: what is to be learnt.
+        train: to learn from.
+        selection: to choose by.
+        validation: to report on.
+        unlabelled: more texts for the student to learn from, by what the teacher says of them.
+    """
 
     task: Task
     train: Rows
     selection: Rows
     validation: Rows
+    unlabelled: Rows = Rows([], [], [])
 
 
 _SENTENCES = ("sentence1", "sentence2")

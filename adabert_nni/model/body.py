@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from .cell import Cell, Readout
 
 LAYOUTS = ("joint", "separate")
+UNKNOWN_STD = 0.02  # of embeddings that no teacher gives
 
 
 def split_pair(
@@ -60,10 +61,15 @@ class Embeddings(nn.Module):
 
     @torch.no_grad()
     def start_from(self, words: Tensor, positions: Tensor) -> None:
-        """Take over factorised teacher tables: words (V, D) and the first rows of positions (P, D)."""
+        """Take over factorised teacher tables: words (V, D) and the first rows of positions (P, D).
+
+        Positions that the teacher has no embedding for (all of them, if its positions are relative) start
+        small and random, far below the words' mean square of 1.
+        """
         self.words.weight.copy_(words)
         count = min(len(positions), self.positions.num_embeddings)
         self.positions.weight[:count] = positions[:count]
+        nn.init.normal_(self.positions.weight[count:], std=UNKNOWN_STD)
 
     def forward(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         """Ids (B, L) and mask (B, L) -> (B, L, D), zero where mask is 0."""

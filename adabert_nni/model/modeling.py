@@ -22,6 +22,12 @@ from .body import build_body
 from .cell import Cell
 from .ops import OPS, check_ops
 
+LOSSES = {  # by ``problem_type``
+    None: functional.cross_entropy,
+    "single_label_classification": functional.cross_entropy,
+    "regression": lambda values, labels: functional.mse_loss(values.squeeze(-1), labels),
+}
+
 
 class AdaBertConfig(PretrainedConfig):
     """Settings of a student: its architecture and the sizes around it."""
@@ -122,14 +128,14 @@ class AdaBertForSequenceClassification(PreTrainedModel):
             input_ids: token ids, (B, L).
             attention_mask: 1 at real tokens, (B, L); None means all are real.
             token_type_ids: accepted because tokenizers give them; pairs are split at the separator.
-            labels: class ids, (B,); gives a cross-entropy loss.
+            labels: class ids, (B,), give a cross-entropy loss; values, in regression, a mean squared error.
             return_dict: False gives a tuple.
 
         Returns:
             Logits (B, C) of the last layer, and the loss if labels are given.
         """
         *_, logits = self.body.layer_logits(input_ids, attention_mask)
-        loss = None if labels is None else functional.cross_entropy(logits, labels)
+        loss = None if labels is None else LOSSES[self.config.problem_type](logits, labels)
         if return_dict is False:
             return (logits,) if loss is None else (loss, logits)
         return SequenceClassifierOutput(loss=loss, logits=logits)

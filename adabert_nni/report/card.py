@@ -19,8 +19,6 @@ from adabert_nni.report.plot import cell_text
 from adabert_nni.report.tables import COLUMNS, gain_rows, markdown_table
 
 REQUIRED = (
-    "teacher_accuracy",
-    "student_accuracy",
     "teacher_params",
     "student_params",
     "depth",
@@ -28,13 +26,17 @@ REQUIRED = (
     "speedup_vs_bert_base",
 )
 TAGS = ["adabert", "neural-architecture-search", "knowledge-distillation", "model-compression"]
+ANSWERS = {
+    "classifier": "classifies {inputs} as {labels}",
+    "regressor": "gives {inputs} a number, {labels}",
+}
 COMMAND = "adabert compress --config config.yml"
 
 BODY = """# {name}
 
-A small convolutional text classifier for the task `{task}`, found and trained by
+A small convolutional text {noun} for the task `{task}`, found and trained by
 [AdaBERT](https://arxiv.org/abs/2001.04246): differentiable architecture search, guided by a
-fine-tuned BERT teacher, for a network that fits this task. It classifies {inputs} as {labels}.
+fine-tuned BERT teacher, for a network that fits this task. It {answers}.
 
 ## Measured
 
@@ -115,7 +117,7 @@ def model_card(
 
     Args:
         task: what the student classifies.
-        metrics: the content of ``metrics.json``: at least ``REQUIRED``; what else
+        metrics: the content of ``metrics.json``: at least ``REQUIRED`` and the task's first metric; what else
             ``gain_rows`` and the speed line know of is shown too.
         architecture: the student's.
         settings: flat keys of the run (``Config.flat()``).
@@ -129,7 +131,8 @@ def model_card(
     Raises:
         AdaBertError: if metrics lacks a key, or is of another depth than the architecture.
     """
-    if missing := [key for key in REQUIRED if metrics.get(key) is None]:
+    needed = (*(f"{side}_{task.metrics[0]}" for side in ("teacher", "student")), *REQUIRED)
+    if missing := [key for key in needed if metrics.get(key) is None]:
         raise AdaBertError(
             f"model card: metrics lacks {', '.join(missing)}; measure the student first"
         )
@@ -138,13 +141,17 @@ def model_card(
             f"model card: metrics has depth {metrics['depth']} but the architecture has "
             f"{architecture.depth}; give the metrics of this student"
         )
+    noun = "classifier" if len(task.labels) > 1 else "regressor"
     inputs = "a pair of texts" if task.is_pair else "a text"
     made_with = ", ".join(f"{name} {version}" for name, version in versions.items())
     body = BODY.format(
         name=_name(task),
         task=task.name,
-        inputs=f"{inputs} ({', '.join(f'`{column}`' for column in task.texts)})",
-        labels=" or ".join(f"`{label}`" for label in task.labels),
+        noun=noun,
+        answers=ANSWERS[noun].format(
+            inputs=f"{inputs} ({', '.join(f'`{column}`' for column in task.texts)})",
+            labels=" or ".join(f"`{label}`" for label in task.labels),
+        ),
         split=task.validation,
         table=markdown_table(gain_rows(metrics), COLUMNS),
         speed=_speed(metrics),

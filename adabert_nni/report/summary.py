@@ -25,7 +25,7 @@ PACKAGES = ("adabert_nni", "nni", "torch", "transformers")
 WEIGHTS = "model.safetensors"
 LENGTH = 128  # tokens of a row in the timing, or all that the student takes
 SHOWN = (
-    *("student_accuracy", "teacher_accuracy", "student_params", "student_gflop", "depth"),
+    *("student_params", "student_gflop", "depth"),
     *("student_ms", "speedup_vs_teacher", "speedup_vs_bert_base"),
 )
 
@@ -121,8 +121,10 @@ def compare(
     )
     length = min(LENGTH, setting(student, "max_position_embeddings", LENGTH))
     timing = speedups(student, teacher_model, length=length, repetitions=repetitions)
+    metric = task.metrics[0]
     return {
         "task": task.name,
+        "metric": metric,
         **{f"teacher_{name}": value for name, value in of_teacher["validation"].items()},
         **{f"student_{name}": value for name, value in of_student["validation"].items()},
         "teacher_params": count_params(teacher_model),
@@ -131,7 +133,7 @@ def compare(
         "student_bytes": (output / "student" / WEIGHTS).stat().st_size,
         "student_gflop": flops(student, int(timing["batch"]), length),
         **timing,
-        "selection_accuracy": max(epoch["selection_accuracy"] for epoch in of_student["history"]),
+        f"selection_{metric}": max(e[f"selection_{metric}"] for e in of_student["history"]),
         "teacher_seconds": of_teacher["seconds"],
         "student_seconds": of_student["seconds"],
         "run_seconds": round(seconds, 1),
@@ -168,11 +170,13 @@ def numbers(metrics: dict[str, Any]) -> dict[str, float]:
     """What NNI's web UI shows of a finished run: few numbers, ``default`` first.
 
     Args:
-        metrics: what ``write_report`` returned, for a run with a selection accuracy.
+        metrics: what ``write_report`` returned.
 
     Returns:
-        ``default`` is the student's accuracy on the selection split, so that trials are never
-        ranked by what is reported.
+        ``default`` is the student's score on the selection split, so that trials are never ranked by what is
+        reported.
     """
-    shown = {key: float(metrics[key]) for key in SHOWN}
-    return {"default": float(metrics["selection_accuracy"]), **shown}
+    metric = metrics["metric"]
+    shown = (f"student_{metric}", f"teacher_{metric}", *SHOWN)
+    chosen_by = float(metrics[f"selection_{metric}"])
+    return {"default": chosen_by, **{key: float(metrics[key]) for key in shown}}

@@ -6,7 +6,7 @@ Reads the keys of ``metrics.json``. It must not know models, tasks or files.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from adabert_nni.metrics import METRICS
+from adabert_nni.metrics import METRICS, SHARES
 
 COLUMNS = {"what": "", "teacher": "teacher", "student": "student", "gain": "gain"}
 
@@ -19,6 +19,11 @@ def percent(share: float) -> str:
 def points(difference: float) -> str:
     """-0.0231 -> ``-2.31 points``."""
     return f"{100 * difference:+.2f} points"
+
+
+def plain(value: float) -> str:
+    """0.90484 -> ``0.9048``."""
+    return f"{value:.4f}"
 
 
 def millions(count: int) -> str:
@@ -50,7 +55,7 @@ def gain_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
     """What student and teacher differ in, as rows of ``COLUMNS``.
 
     Args:
-        metrics: keys of ``metrics.json``: ``<side>_accuracy``, ``<side>_f1``, ``<side>_params``,
+        metrics: keys of ``metrics.json``: ``<side>_<metric>``, ``<side>_params``,
             ``<side>_bytes``, ``<side>_ms`` with side teacher or student, ``batch``, ``length``,
             ``speedup_vs_teacher``, ``speedup_vs_bert_base``, ``targets``. A row that lacks a key is left out.
 
@@ -67,8 +72,9 @@ def gain_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
 
     rows: list[dict[str, str]] = []
     for score in filter(has, METRICS):
+        shown, difference = (percent, points) if score in SHARES else (plain, "{:+.4f}".format)
         gained = metrics[f"student_{score}"] - metrics[f"teacher_{score}"]
-        rows += row(score, score, percent, points(gained))
+        rows += row(score, score, shown, difference(gained))
     for what, key, show in (
         ("parameters", "params", millions),
         ("size on disk", "bytes", megabytes),

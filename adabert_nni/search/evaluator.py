@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from adabert_nni.data.encoding import Batch, Encoded, loader
-from adabert_nni.losses import knowledge_loss, task_loss
+from adabert_nni.metrics import score
+from adabert_nni.problems import CLASSIFICATION, Problem
 
 
 class SearchData(pl.LightningDataModule):
@@ -48,7 +49,7 @@ WEIGHT_OPTIMIZERS = {"sgd": sgd, "adamw": adamw}
 
 
 class SearchModule(LightningModule):
-    """Loss terms of one batch, selection accuracy, and the optimizer of the weights."""
+    """Loss terms of one batch, the score on the selection split, and the optimizer of the weights."""
 
     def __init__(
         self,
@@ -59,6 +60,7 @@ class SearchModule(LightningModule):
         weight_lr_end: float,
         weight_momentum: float,
         total_steps: int,
+        problem: Problem = CLASSIFICATION,
     ) -> None:
         """Store the settings.
 
@@ -69,6 +71,7 @@ class SearchModule(LightningModule):
             weight_lr_end: and at the last one.
             weight_momentum: momentum of SGD, first beta of AdamW, [0, 1).
             total_steps: steps of the whole search, the length of the cosine.
+            problem: the kind of problem, which gives losses and metric.
         """
         super().__init__()
         self.temperature = temperature
@@ -77,30 +80,33 @@ class SearchModule(LightningModule):
         self.weight_lr_end = weight_lr_end
         self.weight_momentum = weight_momentum
         self.total_steps = total_steps
-        self.right = self.seen = 0
+        self.problem = problem
+        self.found: list[Tensor] = []
+        self.true: list[Tensor] = []
 
     def loss_terms(self, layer_logits: Sequence[Tensor], batch: Batch) -> dict[str, Tensor]:
         """L_CE and L_KD of a student whose probes give ``layer_logits``, K tensors (B, C); scalars."""
         return {
-            "loss_ce": task_loss(layer_logits[-1], batch["labels"]),
-            "loss_kd": knowledge_loss(
+            "loss_ce": self.problem.task_loss(layer_logits[-1], batch["labels"]),
+            "loss_kd": self.problem.knowledge_loss(
                 layer_logits, batch["teacher"], batch["labels"], self.temperature
             ),
         }
 
     def on_validation_epoch_start(self) -> None:
-        """Forget the last epoch's counts."""
-        self.right = self.seen = 0
+        """Forget the last epoch's answers."""
+        self.found, self.true = [], []
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count right answers of the path that would be derived now."""
+        """Collect the answers of the path that would be derived now."""
         logits = self.model(batch["input_ids"], batch["attention_mask"])
-        self.right += int((logits.argmax(-1) == batch["labels"]).sum())
-        self.seen += len(logits)
+        self.found.append(self.problem.predictions(logits).cpu())
+        self.true.append(batch["labels"].cpu())
 
-    def selection_accuracy(self) -> float:
-        """Share of right answers in the last validation epoch."""
-        return self.right / max(self.seen, 1)
+    def selection_score(self) -> float:
+        """The problem's first metric in the last validation epoch: accuracy or R2."""
+        metric = self.problem.metrics[0]
+        return score((metric,), torch.cat(self.found), torch.cat(self.true))[metric]
 
     def configure_optimizers(
         self,

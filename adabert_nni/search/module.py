@@ -237,7 +237,7 @@ class AdaBertModule(BaseOneShotLightningModule):
             self.settings.on_epoch(self.epoch, self.epoch_metrics())
 
     def epoch_metrics(self) -> dict[str, float]:
-        """Numbers of the epoch: selection accuracy, mean losses, and where P_alpha stands."""
+        """Numbers of the epoch: the score on the selection split, mean losses, and where P_alpha stands."""
         edges, depths = (part.detach() for part in self.distributions())
         free = [index for index, op in enumerate(self.model.ops) if op in FREE_OPS]
         numbers = torch.arange(1, self.model.max_depth + 1).to(depths)
@@ -248,7 +248,7 @@ class AdaBertModule(BaseOneShotLightningModule):
             for target in self.settings.targets
         }
         return {
-            "default": self.training_module.selection_accuracy(),
+            "default": self.training_module.selection_score(),
             **{name: total / max(self.steps, 1) for name, total in self.sums.items()},
             "expected_depth": float((depths * numbers).sum()),
             **expected,

@@ -20,6 +20,7 @@ from adabert_nni.config import SearchConfig, SpaceConfig
 from adabert_nni.data.encoding import Encoded
 from adabert_nni.files import write_json
 from adabert_nni.model.architecture import Architecture
+from adabert_nni.problems import CLASSIFICATION, Problem
 from adabert_nni.search.evaluator import SearchData, SearchModule
 from adabert_nni.search.experiment import InProcessExperiment
 from adabert_nni.search.module import FREE_OPS, AdaBertModule
@@ -46,6 +47,7 @@ class TaskShape:
         max_length: longest input in tokens.
         words: factorised word embeddings (V, D).
         positions: factorised position embeddings (P, D).
+        problem: the kind of problem.
     """
 
     num_labels: int
@@ -53,6 +55,7 @@ class TaskShape:
     max_length: int
     words: Tensor
     positions: Tensor
+    problem: Problem = CLASSIFICATION
 
 
 def run_search(
@@ -148,6 +151,7 @@ def run_search(
         weight_lr_end=settings.weight_lr_end,
         weight_momentum=settings.weight_momentum,
         total_steps=total,
+        problem=task.problem,
     )
     logger.info(
         "search: %d epochs of %d steps; weights and P_alpha move on the same train batches, P_alpha from epoch %d",

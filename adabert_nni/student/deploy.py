@@ -146,7 +146,7 @@ def _encoded(
 def _scores(module: nn.Module, rows: Encoded, task: Task) -> dict[str, float]:
     batches = list(loader(rows, 64, shuffle=False, seed=0))
     labels = torch.cat([batch["labels"] for batch in batches])
-    return score(task.metrics, logits(module, batches).argmax(-1), labels)
+    return score(task.metrics, task.problem.predictions(logits(module, batches)), labels)
 
 
 def _save_around(

@@ -58,7 +58,7 @@ def export_student(
 
     Returns:
         ``format``, ``file``, ``bytes``; ``largest_difference`` (as ``Format.bound``) and the ``bound`` it
-        keeps; ``agreement``, the share of rows that get the same class.
+        keeps; ``agreement``, the share of rows that get the same class, if there are classes.
 
     Raises:
         AdaBertError: if the format is unknown, a package is missing or the bound is exceeded.
@@ -81,8 +81,14 @@ def export_student(
         "bytes": path.stat().st_size,
         "largest_difference": difference,
         "bound": form.bound,
-        "agreement": float((found.argmax(-1) == wanted.argmax(-1)).float().mean()),
+        **_agreement(found, wanted),
     }
+
+
+def _agreement(found: Tensor, wanted: Tensor) -> dict[str, float]:
+    """The share of rows of the same class; nothing where there is one output, which is a value."""
+    same = (found.argmax(-1) == wanted.argmax(-1)).float().mean()
+    return {"agreement": float(same)} if wanted.shape[1] > 1 else {}
 
 
 def get_format(name: str) -> Format:

@@ -16,19 +16,23 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.config import StudentConfig
 from adabert_nni.data.encoding import Batch, Encoded, loader
-from adabert_nni.losses import knowledge_loss, task_loss, total_loss
+from adabert_nni.losses import total_loss
 from adabert_nni.metrics import score
 from adabert_nni.model.modeling import AdaBertForSequenceClassification
+from adabert_nni.problems import CLASSIFICATION, Problem
 from adabert_nni.training import fit, predict
 
 logger = logging.getLogger(__name__)
 
 
 def evaluate(
-    model: AdaBertForSequenceClassification, rows: Encoded, metrics: tuple[str, ...]
+    model: AdaBertForSequenceClassification,
+    rows: Encoded,
+    metrics: tuple[str, ...],
+    problem: Problem = CLASSIFICATION,
 ) -> dict[str, float]:
-    """Scores of ``model`` on ``rows``; the first metric is accuracy."""
-    return score(metrics, predict(model, rows, label="evaluate").argmax(-1), rows.labels)
+    """Scores of ``model`` on ``rows``."""
+    return score(metrics, problem.predictions(predict(model, rows, label="evaluate")), rows.labels)
 
 
 def train_student(
@@ -41,6 +45,7 @@ def train_student(
     temperature: float,
     seed: int,
     checkpoint: Checkpoint | None = None,
+    problem: Problem = CLASSIFICATION,
 ) -> list[dict[str, float]]:
     """Train in place with AdamW and a cosine schedule; keep the epoch that is best on ``selection``.
 
@@ -56,22 +61,30 @@ def train_student(
         temperature: T of equation (3).
         seed: seeds the order of the rows and dropout.
         checkpoint: where the training keeps its state, and goes on from after a kill.
+        problem: the kind of problem; an epoch is chosen by its first metric.
 
     Returns:
-        ``epoch`` and ``selection_accuracy`` in [0, 1] before the first epoch (0) and after each, then with the
-        mean ``loss`` and ``seconds``; the model holds the best epoch's weights, of equals the last one's.
+        ``epoch`` and ``selection_accuracy`` (or ``selection_r2``) before the first epoch (0) and after each, then
+        with the mean ``loss`` and ``seconds``; the model holds the best epoch's weights, of equals the last one's.
     """
 
     def step(batch: Batch) -> Tensor:
         logits = list(model.body.layer_logits(batch["input_ids"], batch["attention_mask"]))
-        task = task_loss(logits[-1], batch["labels"])
+        labels, table = batch["labels"], batch["teacher"]
+        task = problem.task_loss(logits[-1], labels)
         told = logits[-1:] if settings.transfer == "last" else logits
-        knowledge = knowledge_loss(told, batch["teacher"], batch["labels"], temperature)
+        knowledge = problem.knowledge_loss(told, table, labels, temperature)
         return total_loss(task, knowledge, task.new_zeros(()), gamma, beta=0.0)
+
+    metric = problem.metrics[0]
+    key = f"selection_{metric}"
+
+    def chosen_by(measured: AdaBertForSequenceClassification) -> dict[str, float]:
+        return {key: evaluate(measured, selection, (metric,), problem)[metric]}
 
     memory: dict[str, Any] = {
         "best": copy.deepcopy(model.state_dict()),
-        "history": [{"epoch": 0, **_selection(model, selection)}],
+        "history": [{"epoch": 0, **chosen_by(model)}],
         "steps": 0,
     }
     averaged = copy.deepcopy(model)
@@ -83,9 +96,9 @@ def train_student(
 
     def after_epoch(epoch: int, numbers: dict[str, float]) -> None:
         history = memory["history"]
-        history.append({"epoch": epoch + 1, **numbers, **_selection(averaged, selection)})
+        history.append({"epoch": epoch + 1, **numbers, **chosen_by(averaged)})
         logger.info("student: epoch %d/%d: %s", epoch + 1, settings.student_epochs, history[-1])
-        if history[-1]["selection_accuracy"] >= max(h["selection_accuracy"] for h in history):
+        if history[-1][key] >= max(h[key] for h in history):
             memory["best"] = copy.deepcopy(averaged.state_dict())
 
     optimizer = torch.optim.AdamW(
@@ -131,7 +144,3 @@ def average(
     torch._foreach_lerp_([mean[n] for n in floats], [weights[n] for n in floats], 1 - kept)
     for name in weights.keys() - floats:
         mean[name].copy_(weights[name])
-
-
-def _selection(model: AdaBertForSequenceClassification, rows: Encoded) -> dict[str, float]:
-    return {"selection_accuracy": evaluate(model, rows, ("accuracy",))["accuracy"]}

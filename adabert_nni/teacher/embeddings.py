@@ -4,11 +4,13 @@ Shapes: V vocabulary, H width, P positions.
 """
 
 from pathlib import Path
+from typing import cast
 
 import torch
-from torch import Tensor
-from transformers import AutoModel
+from torch import Tensor, nn
+from transformers import AutoModel, PreTrainedModel
 
+from adabert_nni.errors import AdaBertError
 from adabert_nni.teacher.source import LOCAL
 
 
@@ -20,9 +22,24 @@ def embedding_tables(folder: Path) -> tuple[Tensor, Tensor]:
     """
     model = AutoModel.from_pretrained(folder, **LOCAL)
     words = model.get_input_embeddings().weight.detach().clone()
-    embeddings = getattr(model, "embeddings", None)
-    table = getattr(embeddings, "position_embeddings", None)
+    positions = _positions(model)
+    return words, torch.zeros(0, words.shape[1]) if positions is None else positions.clone()
+
+
+def check_length(model: PreTrainedModel, max_length: int) -> None:
+    """Refuse rows of more tokens than the encoder has positions for; a tokenizer need not know."""
+    positions = _positions(model.base_model)
+    if positions is not None and max_length > len(positions):
+        raise AdaBertError(
+            f"max_length: got {max_length}, this teacher has positions for {len(positions)} tokens; give at "
+            "most so many, or another teacher"
+        )
+
+
+def _positions(encoder: nn.Module) -> Tensor | None:
+    """The absolute position embeddings that tokens use, (P, H); None if there are none."""
+    table = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
     if table is None:
-        return words, torch.zeros(0, words.shape[1])
+        return None
     unused = 0 if table.padding_idx is None else table.padding_idx + 1
-    return words, table.weight.detach()[unused:].clone()
+    return cast(Tensor, table.weight.detach()[unused:])

@@ -2,6 +2,7 @@
 
 The best epoch is chosen on the selection split; the validation split is only reported. It must not
 know of probes, searches or students. Shapes: B batch, C classes.
+Regression learns values less their mean, over their deviation; the saved head answers in the labels' unit.
 """
 
 import contextlib
@@ -9,6 +10,7 @@ import copy
 import functools
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,8 @@ from adabert_nni.data.tasks import Task
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import write_json
 from adabert_nni.metrics import score
+from adabert_nni.problems import unscale_head
+from adabert_nni.teacher.embeddings import check_length
 from adabert_nni.teacher.source import (
     LOCAL,
     first_line,
@@ -83,18 +87,19 @@ def finetune_teacher(
     tokenizer = load_tokenizer(base)
     torch.manual_seed(seed)  # the head's first weights
     model = load_classifier(base, task, fresh_head=epochs > 0)
+    check_length(model, max_length)
     model.to("cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[arg-type]
     selection = encode(splits.selection, tokenizer, max_length)
-    keep_best = _KeepBest(model, selection, task)
+    keep_best = _KeepBest(model, selection.in_units(task.scale), task)
     if epochs > 0:
-        train = encode(splits.train, tokenizer, max_length)
+        train = encode(splits.train, tokenizer, max_length).in_units(task.scale)
         steps = epochs * len(loader(train, batch, shuffle=True, seed=seed))
         optimizer = _optimizer(model, lr, weight_decay)
         schedule = get_linear_schedule_with_warmup(optimizer, round(WARMUP * steps), steps)
         fit(
             model,
             train,
-            functools.partial(_step, model),
+            functools.partial(_step, model, task.problem.task_loss),
             optimizer,
             schedule,
             epochs=epochs,
@@ -107,6 +112,7 @@ def finetune_teacher(
             memory=keep_best.memory,
         )
         keep_best.restore()
+        unscale_head(model, task.scale)
     validation = encode(splits.validation, tokenizer, max_length)
     metrics = {
         "task": task.name,
@@ -137,9 +143,9 @@ def finetune_teacher(
 
 
 def evaluate(model: nn.Module, encoded: Encoded, task: Task, label: str) -> dict[str, float]:
-    """The task's metrics of a classifier on these rows, each in [0, 1]."""
-    predictions = predict(model, encoded, label=label).argmax(dim=1)
-    return score(task.metrics, predictions.tolist(), encoded.labels.tolist())
+    """The task's metrics of a model on these rows, which all have a label."""
+    predictions = task.problem.predictions(predict(model, encoded, label=label))
+    return score(task.metrics, predictions, encoded.labels)
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -163,6 +169,16 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         ) from None
 
 
+def separator(tokenizer: PreTrainedTokenizerBase) -> int:
+    """The id of the token that ends the first of two texts; AdaBertError if there is none."""
+    if tokenizer.sep_token_id is None:
+        raise AdaBertError(
+            "teacher: its tokenizer has no separator token, so pairs of texts cannot be told apart; use "
+            "another teacher"
+        )
+    return int(tokenizer.sep_token_id)
+
+
 def _optimizer(model: nn.Module, lr: float, weight_decay: float) -> torch.optim.Optimizer:
     matrices = [weight for weight in model.parameters() if weight.ndim > 1]
     vectors = [weight for weight in model.parameters() if weight.ndim <= 1]  # biases, LayerNorm
@@ -173,14 +189,14 @@ def _optimizer(model: nn.Module, lr: float, weight_decay: float) -> torch.optim.
     return torch.optim.AdamW(groups, lr=lr, fused=True)  # fused: same formula, 8x faster on a CPU
 
 
-def _step(model: PreTrainedModel, batch: Batch) -> Tensor:
-    """The cross-entropy of a batch, in bfloat16 where the hardware multiplies it natively."""
+def _step(model: PreTrainedModel, loss: Callable[[Tensor, Tensor], Tensor], batch: Batch) -> Tensor:
+    """The loss of a batch, in bfloat16 where the hardware multiplies it natively."""
     device = batch["labels"].device.type
     native = device == "cuda" or torch.cpu._is_amx_tile_supported()
     fast = torch.autocast(device, torch.bfloat16) if native else contextlib.nullcontext()
     with fast:
-        logits = model(**model_inputs(batch)).logits
-    return nn.functional.cross_entropy(logits.float(), batch["labels"])
+        logits = model(**model_inputs(model, batch)).logits
+    return loss(logits.float(), batch["labels"])
 
 
 class _KeepBest:

@@ -7,7 +7,7 @@ F = 2 H features per layer, C classes.
 import logging
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import cast
@@ -32,6 +32,7 @@ def hidden_states(
     scratch: Path,
     name: str,
     kept: Checkpoint | None = None,
+    turn: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """One pass of the teacher over the rows.
 
@@ -42,9 +43,11 @@ def hidden_states(
         scratch: folder for the features if they are too large for the memory.
         name: of the split, for progress lines and the file.
         kept: where the pass keeps what it has; a state holds the rows since the one before.
+        turn: what to keep in the place of a batch's features (B, J, F); None keeps them as they are.
 
     Returns:
-        Features (R, J, F) float16, placed; the teacher's logits (R, C) float32 in row order.
+        Features (R, J, F) float16, or what they were turned into, placed; the teacher's logits (R, C) float32
+        in row order.
     """
     device = next(model.parameters()).device
     features = logits = torch.empty(0)
@@ -52,7 +55,8 @@ def hidden_states(
     def put(at: Tensor, found: Tensor, answers: Tensor) -> None:
         nonlocal features, logits
         if not len(features):
-            features = _cache((len(rows), *found.shape[1:]), scratch / name)
+            shape = (len(rows), *found.shape[1:])
+            features = _cache(shape, scratch / name) if turn is None else torch.empty(shape)
             logits = torch.empty(len(rows), answers.shape[1])
         features[place[at]], logits[at] = found, answers
 
@@ -67,10 +71,14 @@ def hidden_states(
     with torch.no_grad():
         for batch in progress(left, len(batches), label, first=done):
             batch = to_device(batch, device)
-            output = model(**model_inputs(batch), output_hidden_states=True)
+            output = model(**model_inputs(model, batch), output_hidden_states=True)
             found = layer_features(output.hidden_states[1:], batch["attention_mask"])
             fresh.append(row_positions(rows, batch["ids"].cpu()))
-            put(fresh[-1], found.cpu(), output.logits.float().cpu())
+            put(
+                fresh[-1],
+                found.cpu() if turn is None else turn(found.cpu()),
+                output.logits.float().cpu(),
+            )
             done += 1
             if kept and kept.due():
                 at = torch.cat(fresh)

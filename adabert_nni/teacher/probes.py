@@ -1,27 +1,32 @@
 """Probes: what each layer of the frozen teacher believes about every training row (paper, 2.3).
 
 A softmax classifier per layer is trained on the teacher's hidden states (`hidden`); its
-probabilities become a table by row id, so that no search or student ever runs the teacher. It must
-not know how a teacher is trained. Shapes: R rows, B batch, L tokens, H hidden width, J teacher
-layers, F = 2 H features per layer, C classes, S penalties tried.
+probabilities become a table by row id, so that no search or student ever runs the teacher. In
+regression a probe is a ridge regressor and the table holds its values, in units of the labels'
+deviation from their mean. It must not know how a teacher is trained. Shapes: R rows, B batch, L
+tokens, H hidden width, J teacher layers, F = 2 H features per layer, C classes, S penalties tried.
 """
 
+import functools
 import logging
 import math
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 
 from adabert_nni.checkpoint import Checkpoint, Stateful, restore, state_of
 from adabert_nni.data.encoding import Encoded
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import write_json
+from adabert_nni.metrics import score
+from adabert_nni.problems import CLASSIFICATION, UNSCALED, Problem, Scale, in_units
 from adabert_nni.teacher.hidden import hidden_states
 from adabert_nni.teacher.source import LOCAL
 from adabert_nni.training import progress
@@ -46,6 +51,9 @@ def build_probes(
     folder: Path,
     epochs: int = 10,
     checkpoint: Checkpoint | None = None,
+    problem: Problem = CLASSIFICATION,
+    scale: Scale = UNSCALED,
+    more: Encoded | None = None,
 ) -> dict[str, Any]:
     """Train a probe per layer and write the table of the training rows, and how good it is.
 
@@ -64,10 +72,13 @@ def build_probes(
         folder: an existing folder to write into.
         epochs: passes of the probes over the hidden states, > 0; at least 300 steps.
         checkpoint: where the teacher's passes and the training of the probes keep their state.
+        problem: the kind of problem; its first metric is the one that is reported.
+        scale: mean and deviation of the labels, in regression.
+        more: rows that no probe is trained on, such as unlabelled ones; the table holds them too.
 
     Returns:
-        What ``probes.json`` says: per layer the penalty and the accuracy on selection and train,
-        the accuracies of the teacher itself, bytes and seconds.
+        What ``probes.json`` says: per layer the penalty and the accuracy (or R2) on selection and
+        train, those of the teacher itself, bytes and seconds.
 
     Raises:
         AdaBertError: if the teacher does not fit ``labels`` or the disk is too small.
@@ -81,6 +92,7 @@ def build_probes(
             f"teacher {teacher}: has {model.config.num_labels} classes, the data has {labels}; "
             "fine-tune the teacher on this task"
         )
+    train, selection = train.in_units(scale), selection.in_units(scale)
     model.to("cuda" if torch.cuda.is_available() else "cpu").eval().requires_grad_(False)
     generator = torch.Generator().manual_seed(seed)
     # Rows are cached in shuffled order: any run of them is a random batch, on a disk too.
@@ -99,53 +111,89 @@ def build_probes(
             kept["selection"],
         )
         inverse = place.argsort()
-        probes = Probes(seen, train.labels[inverse], labels, len(PENALTIES))
+        probes = Probes(seen, train.labels[inverse], labels, len(PENALTIES), problem)
         tried = torch.tensor(PENALTIES)[:, None].expand(-1, seen.shape[1])
         probes.fit(tried, epochs=epochs, generator=generator, checkpoint=checkpoint)
-        costs, right = _measure(probes.predict(unseen), selection.labels)
+        costs = problem.probe_costs(probes.outputs(unseen), selection.labels).mean(dim=1)  # (S, J)
         best = costs.argmin(dim=0)  # (J,)
         layers = torch.arange(seen.shape[1])
-        table = probes.predict(seen)[best, :, layers].transpose(0, 1)[place]  # (R, J, C)
+        chosen = probes.keep(best)
+        table, told = chosen(seen)[place], chosen(unseen)  # (R, J, C)
         cache_bytes = seen.numel() * seen.element_size()
-    truth = train.labels
-    spent = max(part.spent if part else 0.0 for part in (*kept.values(), checkpoint))
+    ids, teacher_train = train.ids, in_units(teacher_train, scale)
+    answers, scores = problem.beliefs(teacher_train), functools.partial(_scores, problem)
     report = {
         "layers": table.shape[1],
         "rows": len(train),
-        "selection_accuracy": _rounded(right[best, layers]),
-        "train_accuracy": _rounded((table.argmax(-1) == truth[:, None]).double().mean(0)),
-        "selection_cross_entropy": _rounded(costs[best, layers]),
+        **scores("selection", told, in_units(teacher_selection, scale), selection.labels),
+        **scores("train", table, teacher_train, train.labels),
+        "selection_cost": _rounded(costs[best, layers]),
         "penalty": [PENALTIES[i] for i in best.tolist()],
-        "teacher_selection_accuracy": _accuracy(teacher_selection, selection.labels),
-        "teacher_train_accuracy": _accuracy(teacher_train, truth),
         "hidden_state_bytes": cache_bytes,
-        "seconds": round(time.monotonic() - start + spent, 1),
     }
-    tensors = {"ids": train.ids, "probs": table, "teacher": teacher_train.softmax(dim=-1)}
+    if more is not None and len(more):
+        further, heads = table_of(model, chosen, more, checkpoint and checkpoint.part("more"))
+        table, ids = torch.cat([table, further]), torch.cat([ids, more.ids])
+        answers = torch.cat([answers, problem.beliefs(in_units(heads, scale))])
+    spent = max(part.spent if part else 0.0 for part in (*kept.values(), checkpoint))
+    report["seconds"] = round(time.monotonic() - start + spent, 1)
+    tensors = {"ids": ids, "probs": table, "teacher": answers}
     save_file({name: t.contiguous() for name, t in tensors.items()}, folder / TABLE)
     write_json(folder / REPORT, report)
-    logger.info("probes: accuracy on selection per layer %s", report["selection_accuracy"])
+    logger.info("probes: %s", {k: v for k, v in report.items() if k.startswith("selection")})
     return report
 
 
+def table_of(
+    model: nn.Module,
+    chosen: Callable[[Tensor], Tensor],
+    rows: Encoded,
+    kept: Checkpoint | None = None,
+) -> tuple[Tensor, Tensor]:
+    """What trained probes believe of any rows; their hidden states are not kept.
+
+    Args:
+        model: the frozen teacher in eval mode.
+        chosen: what ``Probes.keep`` gives.
+        rows: R rows.
+        kept: where the pass keeps its state.
+
+    Returns:
+        Beliefs of the probes (R, J, C); outputs of the teacher's own head (R, C). In the rows' order.
+    """
+    place = torch.arange(len(rows))
+    return hidden_states(model, rows, place, Path(), "further rows", kept, turn=chosen)
+
+
 def load_probes(folder: Path) -> dict[str, Tensor]:
-    """The table: ids (R,), probs (R, J, C) per layer, teacher (R, C) of the teacher's own head."""
+    """The table: ids (R,), probs (R, J, C) per layer, teacher (R, C) of the teacher's own head.
+
+    In regression both hold values, in units of the labels' deviation from their mean.
+    """
     return load_file(folder / TABLE)
 
 
 class Probes:
-    """S x J softmax classifiers, one for each penalty and layer, trained as one batched linear."""
+    """S x J linear models, one for each penalty and layer, trained as one batched linear."""
 
-    def __init__(self, features: Tensor, labels: Tensor, classes: int, tries: int) -> None:
+    def __init__(
+        self,
+        features: Tensor,
+        labels: Tensor,
+        classes: int,
+        tries: int,
+        problem: Problem = CLASSIFICATION,
+    ) -> None:
         """Measure mean and deviation of the features.
 
         Args:
             features: (R, J, F) float16, rows in random order.
-            labels: (R,) class ids, in [0, classes).
+            labels: (R,) class ids, in [0, classes), or values of about mean 0 and deviation 1.
             classes: C.
             tries: S.
+            problem: the kind of problem.
         """
-        self._features, self._labels = features, labels
+        self._features, self._labels, self._problem = features, labels, problem
         _, layers, width = features.shape
         total = torch.zeros(2, layers, width, dtype=torch.float64)
         for chunk in features.split(CHUNK):
@@ -165,7 +213,9 @@ class Probes:
         generator: torch.Generator,
         checkpoint: Checkpoint | None = None,
     ) -> None:
-        """Minimise each probe's cross-entropy + penalty / 2 * ||weight||^2 by Adam.
+        """Minimise each probe's mean cost + penalty / 2 * ||weight||^2 by Adam.
+
+        The cost is the cross-entropy, or the squared error, which makes a ridge regressor.
 
         Args:
             penalties: (S, J), >= 0.
@@ -189,8 +239,8 @@ class Probes:
         left = order[done:steps].tolist()
         for step, chunk in enumerate(progress(left, steps, "probes", first=done), start=done + 1):
             rows = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
-            log_probs = self._log_probs(self._features[rows])  # (S, B, J, C)
-            costs = _cross_entropy(log_probs, self._labels[rows])  # (S, J)
+            outputs = self._linear(self._features[rows])  # (S, B, J, C)
+            costs = self._problem.probe_costs(outputs, self._labels[rows]).mean(dim=1)  # (S, J)
             size = self._weight.square().sum(dim=(2, 3))
             # A sum, so that the gradient of a probe is not that of any other.
             loss = (costs + penalties / 2 * size).sum()
@@ -203,30 +253,40 @@ class Probes:
                 checkpoint.save({"step": step, **weights, **state_of(parts)})
 
     @torch.no_grad()
+    def outputs(self, features: Tensor) -> Tensor:
+        """Logits or values (S, R, J, C) for features (R, J, F)."""
+        return torch.cat([self._linear(c) for c in features.split(CHUNK)], dim=1)
+
     def predict(self, features: Tensor) -> Tensor:
-        """Probabilities (S, R, J, C) for features (R, J, F)."""
-        return torch.cat([self._log_probs(c).exp() for c in features.split(CHUNK)], dim=1)
+        """Probabilities or values (S, R, J, C) for features (R, J, F)."""
+        return self._problem.beliefs(self.outputs(features))
 
-    def _log_probs(self, features: Tensor) -> Tensor:
+    def keep(self, best: Tensor) -> Callable[[Tensor], Tensor]:
+        """Features (R, J, F) to what the probes of the penalties ``best`` (J,) believe, (R, J, C)."""
+        layers = torch.arange(len(best))
+
+        def believe(features: Tensor) -> Tensor:
+            chunks = (self.predict(c)[best, :, layers] for c in features.split(CHUNK))
+            return torch.cat([chunk.transpose(0, 1) for chunk in chunks])
+
+        return believe
+
+    def _linear(self, features: Tensor) -> Tensor:
         inputs = (features.float() - self._mean) / self._scale
-        logits = torch.einsum("bjf,sjfc->sbjc", inputs, self._weight) + self._bias
-        return logits.log_softmax(dim=-1)
+        return torch.einsum("bjf,sjfc->sbjc", inputs, self._weight) + self._bias
 
 
-def _cross_entropy(log_probs: Tensor, labels: Tensor) -> Tensor:
-    """(S, J) means over the rows of (S, R, J, C) log probabilities and (R,) labels."""
-    index = labels[None, :, None, None].expand(*log_probs.shape[:3], 1)
-    return -log_probs.gather(-1, index).mean(dim=(1, 3))
+def _scores(
+    problem: Problem, split: str, table: Tensor, teacher: Tensor, labels: Tensor
+) -> dict[str, Any]:
+    """The first metric per layer of (R, J, C) beliefs, and that of the teacher's outputs (R, C)."""
+    metric = problem.metrics[0]
 
+    def of(outputs: Tensor) -> float:
+        return round(score((metric,), problem.predictions(outputs), labels)[metric], 4)
 
-def _measure(probs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross-entropy and accuracy, (S, J) each, of (S, R, J, C) probabilities."""
-    costs = _cross_entropy(probs.clamp(min=1e-12).log(), labels)
-    return costs, (probs.argmax(dim=-1) == labels[None, :, None]).float().mean(dim=1)
-
-
-def _accuracy(logits: Tensor, labels: Tensor) -> float:
-    return round((logits.argmax(dim=-1) == labels).float().mean().item(), 4)
+    per_layer = [of(layer) for layer in table.unbind(1)]
+    return {f"{split}_{metric}": per_layer, f"teacher_{split}_{metric}": of(teacher)}
 
 
 def _rounded(values: Tensor) -> list[float]:

@@ -167,6 +167,7 @@ def load_classifier(folder: Path, task: Task, *, fresh_head: bool) -> PreTrained
             dtype=torch.float32,
             id2label=names,
             label2id={name: number for number, name in names.items()},
+            problem_type=task.problem.hf_name,
             ignore_mismatched_sizes=fresh_head,
             output_loading_info=True,
         )

@@ -1,21 +1,12 @@
-"""Facts about reading files and the hub."""
+"""Facts about reading files."""
 
 import gzip
-import http.server
-import logging
-import socket
 import sys
-import threading
-import time
-from types import SimpleNamespace
 
 import pytest
 
-from adabert_nni.data import files_in
-from adabert_nni.data.files_in import read_hub, read_table
+from adabert_nni.data.files_in import read_table
 from adabert_nni.errors import AdaBertError
-
-SST2 = ("nyu-mll/glue", "sst2")
 
 
 def write(folder, name: str, data: str | bytes):
@@ -113,11 +104,8 @@ BROKEN = [
     ("a.jsonl", '{"text": null, "label": 1}\n', "line 1 column 'text': got None, a text must be"),
     ("a.jsonl", '{"text": 5, "label": 1}\n', "line 1 column 'text': got 5, a text must be"),
     ("a.jsonl", '{"text": "\\ud83d", "label": 1}\n', "line 1 column 'text': half a surrogate"),
-    ("a.jsonl", '{"text": "a", "label": null}\n', "line 1 column 'label': the label is missing"),
-    ("a.jsonl", '{"text": "a", "label": NaN}\n', "line 1 column 'label': the label is missing"),
-    ("a.jsonl", '{"text": "a", "label": 0.5}\n', "line 1 column 'label': got 0.5, a label must"),
     ("a.jsonl", '{"text": "a", "label": true}\n', "line 1 column 'label': got True, a label must"),
-    ("a.csv", "text,label\nok,1\nno, \n", "line 3 column 'label': the label is missing"),
+    ("a.jsonl", '{"text": "a", "label": [1]}\n', r"line 1 column 'label': got \[1\], a label must"),
     ("a.xlsx", "PK", r"a\.xlsx: cannot read this kind of file, allowed are \.csv\[\.gz\]"),
 ]
 
@@ -145,105 +133,21 @@ def test_what_is_no_whole_file_is_named(tmp_path):
             read_table(path, ("text",), "label")
 
 
-class FakeHub:
-    """Stands for `datasets`: cached or not, it records whether it was asked while offline."""
-
-    def __init__(self, cached: bool, endpoint: str = "http://127.0.0.1:9", offline: bool = False):
-        self.config = SimpleNamespace(HF_HUB_OFFLINE=offline, HF_ENDPOINT=endpoint)
-        self.exceptions = SimpleNamespace(DatasetsError=RuntimeError)
-        self.cached, self.asked = cached, []
-
-    def load_dataset(self, path, name, split):
-        self.asked.append((path, name, split, self.config.HF_HUB_OFFLINE))
-        if self.config.HF_HUB_OFFLINE and not self.cached:
-            raise ValueError("Couldn't find cache")
-        return {"sentence": ["null", "good"], "label": [0, 1], "idx": [0, 1]}
+@pytest.mark.parametrize("cell", ["null", "NaN", '""', '" "'])
+def test_a_label_that_is_nothing_leaves_the_row_without_one(tmp_path, cell):
+    lines = f'{{"text": "a", "label": {cell}}}\n{{"text": "b", "label": "None"}}\n'
+    assert read_table(write(tmp_path, "a.jsonl", lines), ("text",), "label").labels == [
+        None,
+        "None",
+    ]
 
 
-def test_a_cached_data_set_is_read_without_a_socket(monkeypatch):
-    def refuse(*_):
-        raise AssertionError("a socket was opened")
-
-    hub = FakeHub(cached=True)
-    monkeypatch.setitem(sys.modules, "datasets", hub)
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    table = read_hub(SST2, "train", ("sentence",), "label")
-    assert (table.texts, table.labels) == ([("null",), ("good",)], ["0", "1"])
-    assert hub.asked == [(*SST2, "train", True)]
-    assert hub.config.HF_HUB_OFFLINE is False  # as it was before
+def test_an_empty_cell_of_a_csv_is_no_label(tmp_path):
+    path = write(tmp_path, "a.csv", "text,label\nok,1\nno, \nnone,\n")
+    assert read_table(path, ("text",), "label").labels == ["1", None, None]
 
 
-def test_what_is_not_cached_is_fetched_when_the_hub_answers(monkeypatch):
-    class NoSuchPage(http.server.BaseHTTPRequestHandler):  # the probe takes any answer
-        def do_GET(self):
-            self.send_error(404)
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.HTTPServer(("127.0.0.1", 0), NoSuchPage)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    hub = FakeHub(cached=False, endpoint=f"http://127.0.0.1:{server.server_port}")
-    monkeypatch.setitem(sys.modules, "datasets", hub)
-    try:
-        assert len(read_hub(SST2, "train", ("sentence",), "label").texts) == 2
-    finally:
-        server.shutdown()
-        server.server_close()
-    assert [offline for *_, offline in hub.asked] == [True, False]
-
-
-@pytest.mark.parametrize("silent", [False, True], ids=["refuses", "never answers"])
-def test_an_unreachable_hub_is_one_sentence_within_seconds(monkeypatch, silent):
-    monkeypatch.setattr(files_in, "_PROBE_SECONDS", 0.3)
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        if silent:
-            listener.listen()
-        endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        monkeypatch.setitem(sys.modules, "datasets", FakeHub(cached=False, endpoint=endpoint))
-        start = time.monotonic()
-        with pytest.raises(
-            AdaBertError, match="cannot be reached; give --data-dir or ADABERT_DATA"
-        ):
-            read_hub(SST2, "train", ("sentence",), "label")
-        assert time.monotonic() - start < 2
-
-
-def test_the_real_library_offline_with_a_cold_cache_is_one_sentence(monkeypatch, tmp_path, caplog):
-    import datasets
-
-    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path)
-    start = time.monotonic()
-    with caplog.at_level(logging.INFO), pytest.raises(AdaBertError) as caught:
-        read_hub(SST2, "train", ("sentence",), "label")
-    assert time.monotonic() - start < 5
-    assert str(caught.value) == (
-        "nyu-mll/glue sst2 train: it is not cached and the hub cannot be reached; give --data-dir "
-        "or ADABERT_DATA, or an embedded task such as mini-reviews"
-    )
-
-
-def test_the_real_library_finds_its_cache_offline(monkeypatch, tmp_path):
-    import datasets
-
-    # what the library leaves behind after a download: <owner>___<name>/<config>/<version>/<hash>
-    folder = (
-        tmp_path / "nyu-mll___glue" / "sst2" / "0.0.0" / "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"
-    )
-    rows = datasets.Dataset.from_dict({"sentence": ["null", "good"], "label": [0, 1]})
-    info = datasets.DatasetInfo(features=rows.features, dataset_name="glue", config_name="sst2")
-    info.builder_name, info.version = "parquet", "0.0.0"
-    info.splits = {"train": datasets.SplitInfo("train", num_examples=2, dataset_name="glue")}
-    folder.mkdir(parents=True)
-    info.write_to_directory(str(folder))
-    writer = datasets.arrow_writer.ArrowWriter(
-        features=rows.features, path=str(folder / "glue-train.arrow")
-    )
-    for row in rows:
-        writer.write(row)
-    writer.finalize()
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path)
-    table = read_hub(SST2, "train", ("sentence",), "label")
-    assert (table.texts, table.labels) == ([("null",), ("good",)], ["0", "1"])
+def test_numbers_are_labels_and_a_whole_one_has_no_fraction(tmp_path):
+    lines = "".join(f'{{"text": "a", "label": {n}}}\n' for n in ("3", "3.0", "3.5", "-1"))
+    path = write(tmp_path, "a.jsonl", lines)
+    assert read_table(path, ("text",), "label").labels == ["3", "3", "3.5", "-1"]

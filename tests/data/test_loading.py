@@ -184,7 +184,7 @@ def test_a_validation_label_that_training_does_not_know_is_named_with_its_line(t
     "labels, part",
     [
         (["a"] * 20, r"train\.tsv: every label is 'a'; give at least 2 classes"),
-        (["a", "b"] * 3, r"train\.tsv: got 6 rows, at least 8 are needed"),
+        (["a", "b"] * 3, r"train\.tsv: got 6 rows with a label, at least 8 are needed"),
     ],
 )
 def test_training_rows_that_teach_nothing_are_refused(tmp_path, labels, part):

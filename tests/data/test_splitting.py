@@ -56,7 +56,8 @@ def test_families_equal_a_search_through_all_pairs():
 
 def test_no_family_is_on_both_sides_and_classes_keep_their_shares():
     texts = [text for i in range(300) for text in (f"a{i} b c d{i}", f"a{i} b", f"c d{i}")]
-    rest, chosen = split_off(single(texts, [i % 3 == 0 for i in range(900)]), 90, (0, 1))
+    classes = [i % 3 == 0 for i in range(900)]
+    rest, chosen = split_off(single(texts, classes), 90, (0, 1), classes)
     together = families(texts)
     assert not {together[i] for i in rest.ids} & {together[i] for i in chosen.ids}
     assert len(chosen) == pytest.approx(90, abs=2)
@@ -68,12 +69,12 @@ def test_one_family_of_all_rows_is_split_row_by_row_with_a_warning(caplog):
         [("the same question", f"answer {i}") for i in range(40)], [0, 1] * 20, list(range(40))
     )
     with caplog.at_level(logging.WARNING):
-        rest, chosen = split_off(rows, 10, (0, 1))
+        rest, chosen = split_off(rows, 10, (0, 1), rows.labels)
     assert (len(rest), len(chosen)) == (30, 10)
     assert "large groups" in caplog.text
 
 
 def test_a_subset_keeps_every_class():
     rows = single([f"text {i}" for i in range(100)], [0] * 98 + [1, 2])
-    kept = subset(rows, 3, (0, 2))
+    kept = subset(rows, 3, (0, 2), rows.labels)
     assert (len(kept), set(kept.labels)) == (3, {0, 1, 2})

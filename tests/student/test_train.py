@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from adabert_nni.data.encoding import Encoded
 from adabert_nni.files import read_json
 from adabert_nni.model.architecture import Architecture, edge_names
 from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
+from adabert_nni.problems import CLASSIFICATION
 from adabert_nni.student import train as training
 from adabert_nni.student.export import SCORES, save_student
 from adabert_nni.student.train import evaluate, train_student
@@ -54,7 +56,7 @@ def rows(count, seed):
     return Encoded(words, None, labels, torch.arange(count), pad_id=0, teacher=teacher)
 
 
-def train(model, *, seed=0, epochs=2, gamma=0.8, selection=None, kept=None):
+def train(model, *, seed=0, epochs=2, gamma=0.8, selection=None, kept=None, problem=CLASSIFICATION):
     settings = StudentConfig(student_epochs=epochs, student_lr=1e-2, student_batch=8)
     chosen_on = rows(20, seed=9) if selection is None else selection
     return train_student(
@@ -66,6 +68,7 @@ def train(model, *, seed=0, epochs=2, gamma=0.8, selection=None, kept=None):
         temperature=1.0,
         seed=seed,
         checkpoint=kept,
+        problem=problem,
     )
 
 
@@ -136,7 +139,7 @@ def test_on_a_gpu_a_killed_training_goes_on_there(tmp_path, kill_after):
 def test_the_student_keeps_the_epoch_that_is_best_on_selection(monkeypatch, accuracies, best):
     selection, seen = rows(6, seed=2), []
 
-    def measured(model, encoded, metrics):
+    def measured(model, encoded, metrics, problem):
         assert encoded is selection  # no other rows may choose
         seen.append(copy.deepcopy(model.state_dict()))
         return {"accuracy": accuracies[len(seen) - 1]}
@@ -164,8 +167,8 @@ def test_a_student_learns_separable_classes_from_labels_from_the_teacher_and_fro
 def test_with_gamma_zero_the_teacher_does_not_matter(monkeypatch):
     models = student(layer_probes=True), student(layer_probes=True)
     train(models[0], gamma=0.0)
-    monkeypatch.setattr(training, "knowledge_loss", lambda logits, *_: logits[0].sum() * 0 + 7)
-    train(models[1], gamma=0.0)
+    other = replace(CLASSIFICATION, knowledge_loss=lambda logits, *_: logits[0].sum() * 0 + 7)
+    train(models[1], gamma=0.0, problem=other)
     for one, other in zip(*(model.parameters() for model in models), strict=True):
         assert torch.equal(one, other)
 

@@ -1,19 +1,22 @@
 """Facts about the probes and the table of what each teacher layer believes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from torch import Tensor
 from transformers import BertConfig, BertForSequenceClassification
 
 from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.data.encoding import Encoded
 from adabert_nni.errors import AdaBertError
+from adabert_nni.losses import UNLABELLED
+from adabert_nni.problems import CLASSIFICATION, REGRESSION
 from adabert_nni.teacher import hidden, probes
 from adabert_nni.teacher.hidden import hidden_states, layer_features
 from adabert_nni.teacher.probes import Probes, build_probes
@@ -166,6 +169,76 @@ def test_a_probe_is_the_minimum_that_scikit_learn_finds():
         np.testing.assert_allclose(found[:, layer], model.predict_proba(inputs), atol=0.01)
 
 
+def test_a_probe_of_regression_is_the_ridge_regressor_of_scikit_learn():
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(400, 2, 5, generator=generator) * 3 + 1
+    labels = features[:, 0].sum(dim=1) / 8 + torch.randn(400, generator=generator)
+    made = Probes(features.half(), labels, 1, 1, REGRESSION)
+    made.fit(torch.full((1, 2), 0.5), epochs=1, generator=torch.Generator().manual_seed(0))
+    found = made.predict(features.half())[0]
+    for layer in range(2):
+        inputs = features[:, layer].half().float().numpy()
+        inputs = (inputs - inputs.mean(axis=0)) / inputs.std(axis=0)
+        # Its objective is a sum over rows + alpha ||w||^2, ours a mean + penalty / 2 ||w||^2.
+        model = Ridge(alpha=0.5 / 2 * 400).fit(inputs, labels)
+        np.testing.assert_allclose(found[:, layer, 0], model.predict(inputs), atol=0.02)
+
+
+def test_further_rows_get_beliefs_and_leave_those_of_the_others_as_they_are(teacher, tmp_path):
+    build(teacher, tmp_path)
+    alone = load(tmp_path)
+    more = make_rows(70, 3)
+    more.ids += 1000
+    more.labels[:] = UNLABELLED
+    (tmp_path / "with").mkdir()
+    train, selection = make_rows(200, 1), make_rows(80, 2)
+    settings = {"labels": 2, "seed": 0, "folder": tmp_path / "with"}
+    build_probes(teacher, train, selection, **settings, more=more)
+    table = load(tmp_path / "with")
+    for name, tensor in alone.items():
+        assert torch.equal(table[name][:200], tensor)
+    assert torch.equal(table["ids"][200:], more.ids)
+    torch.testing.assert_close(table["probs"][200:].sum(-1), torch.ones(70, 3))
+    model = BertForSequenceClassification.from_pretrained(teacher)
+    torch.testing.assert_close(table["teacher"][200:], predict(model, more).softmax(-1))
+
+
+def test_a_training_row_given_as_a_further_one_gets_the_same_beliefs(teacher, tmp_path):
+    train, selection = make_rows(200, 1), make_rows(80, 2)
+    again = replace(train, ids=train.ids + 1000)
+    build_probes(teacher, train, selection, labels=2, seed=0, folder=tmp_path, more=again)
+    probs = load(tmp_path)["probs"]
+    torch.testing.assert_close(probs[200:], probs[:200], atol=1e-3, rtol=1e-3)
+
+
+def test_the_table_of_regression_is_in_units_of_the_labels(teacher, tmp_path):
+    train, selection = (
+        replace(rows, labels=50 + 20 * rows.labels.float())
+        for rows in (make_rows(200, 1), make_rows(80, 2))
+    )
+    model = BertForSequenceClassification.from_pretrained(
+        teacher, num_labels=1, ignore_mismatched_sizes=True
+    )
+    model.save_pretrained(tmp_path / "one")
+    report = build_probes(
+        tmp_path / "one",
+        train,
+        selection,
+        labels=1,
+        seed=0,
+        folder=tmp_path,
+        problem=REGRESSION,
+        scale=(60.0, 10.0),  # 50 and 70 become -1 and 1
+    )
+    table = load(tmp_path)
+    assert table["probs"].shape == (200, 3, 1)
+    error = (table["probs"][:, :, 0] - (train.labels[:, None] - 60) / 10).square().mean(0)
+    r2 = 1 - error / ((train.labels - 60) / 10).var(correction=0)
+    assert r2.tolist() == pytest.approx(report["train_r2"], abs=1e-3)
+    assert min(r2) > 0.5
+    torch.testing.assert_close(table["teacher"], (predict(model, train) - 60) / 10)
+
+
 def test_a_probe_does_not_depend_on_the_ones_trained_beside_it():
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(100, 2, 4, generator=generator)
@@ -180,7 +253,9 @@ def test_a_layer_that_knows_is_right_and_a_layer_of_noise_is_told_to_doubt():
     features = torch.randn(600, 2, 40, generator=generator)
     labels = (features[:, 0, 0] > 0).long()
     made = fitted(features[:300], labels[:300], [1e-4, 1.0], 2)
-    costs, right = probes._measure(made.predict(features[300:].half()), labels[300:])
+    unseen = features[300:].half()
+    costs = CLASSIFICATION.probe_costs(made.outputs(unseen), labels[300:]).mean(1)  # (S, J)
+    right = (made.predict(unseen).argmax(-1) == labels[300:, None]).float().mean(1)
     assert right[0, 0] > 0.9
     # 40 columns of noise and 300 rows: hardly penalised, the probe is sure of what is not there.
     assert costs[0, 1] > costs[1, 1]

@@ -1,0 +1,125 @@
+"""From labels as text to class ids or values, and what kind of problem they are.
+
+It must not know where rows come from or how they are split.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+
+from adabert_nni.data.columns import is_number
+from adabert_nni.data.files_in import Table
+from adabert_nni.data.tasks import Rows
+from adabert_nni.errors import AdaBertError
+from adabert_nni.losses import UNLABELLED
+
+logger = logging.getLogger(__name__)
+
+LEAST_ROWS = 8  # below that no split can hold every class
+AUTO = "auto"
+MANY = 10  # more distinct values than that are no classes, if they have fractions
+
+
+def kind_of(asked: str, labels: Sequence[str], where: str) -> str:
+    """Whether the labels are classes or values: a key of ``PROBLEMS``, said in the log.
+
+    Args:
+        asked: such a key, or "auto".
+        labels: those of the training rows that have one.
+        where: what to call them in the log.
+
+    Returns:
+        What was asked for; with "auto", "regression" where all labels are numbers, one has a fraction and more
+        than ``MANY`` differ.
+    """
+    if asked != AUTO:
+        return asked
+    distinct = set(labels)
+    numbers = all(map(is_number, distinct))
+    fractions = numbers and not all(float(label).is_integer() for label in distinct)
+    found = "regression" if fractions and len(distinct) > MANY else "classification"
+    other = "classification" if found == "regression" else "regression"
+    logger.info(
+        "%s: taken as %s, by its %d different labels, which are %s%s",
+        where,
+        found,
+        len(distinct),
+        "numbers with fractions" if fractions else "whole numbers" if numbers else "text",
+        f"; --problem-type {other} takes it otherwise" if numbers else "",
+    )
+    return found
+
+
+def check_labels(train: Table) -> list[str]:
+    """The labels of the training rows that have one; AdaBertError if they are too few or all the same."""
+    known = [name for name in train.labels if name is not None]
+    if len(known) < LEAST_ROWS:
+        raise AdaBertError(
+            f"{train.where}: got {len(known)} rows with a label, at least {LEAST_ROWS} are needed; add some"
+        )
+    if len(set(known)) < 2:
+        raise AdaBertError(f"{train.where}: every label is {known[0]!r}; give at least 2 classes")
+    return known
+
+
+def check_classes(where: str, known: Sequence[str]) -> None:
+    """Refuse labels most of which stand in one row only."""
+    distinct = sorted(set(known))
+    if len(distinct) > len(known) / 2:
+        raise AdaBertError(
+            f"{where}: {len(known)} rows have {len(distinct)} different labels, such as {distinct[0]!r}: "
+            "these are no classes; name the label's column with --label, or give --problem-type regression"
+        )
+
+
+def in_order(names: set[str], told: Sequence[str] = ()) -> tuple[str, ...]:
+    """The classes in the order of their ids: as a data set tells, else by number, else by name.
+
+    Args:
+        names: the classes that occur.
+        told: the order that a data set gives; it may have more.
+
+    Returns:
+        All of ``names``, once.
+    """
+    numbers = all(is_number(name) for name in names)
+    known = {name: place for place, name in enumerate(told)}
+    if names <= known.keys():
+        return tuple(sorted(names, key=known.__getitem__))
+    # sorted twice: "1" and "01" keep their order, too
+    return tuple(sorted(sorted(names), key=float if numbers else str))
+
+
+def to_classes(table: Table, names: tuple[str, ...], more: dict[str, int] | None = None) -> Rows:
+    """Rows with class ids, the places in ``names``; ``more`` are further names of classes."""
+    ids = (more or {}) | {name: i for i, name in enumerate(names)}
+    allowed = f"the training classes {', '.join(names[:20])}"
+    return _to_rows(table, lambda label: ids[label], allowed)
+
+
+def to_values(table: Table) -> Rows:
+    """Rows with values as labels."""
+    return _to_rows(table, _value, "finite numbers")
+
+
+def _value(label: str) -> float:
+    value = float(label)
+    if not math.isfinite(value):
+        raise ValueError(label)
+    # No label may be the mark of a row without one: the next number in float32 takes its place.
+    return value if value != UNLABELLED else -99.99999
+
+
+def _to_rows(table: Table, read: Callable[[str], float], allowed: str) -> Rows:
+    labels: list[float] = []
+    for label, line in zip(table.labels, table.lines, strict=True):
+        try:
+            labels.append(UNLABELLED if label is None else read(label))
+        except (KeyError, ValueError):
+            raise AdaBertError(
+                f"{table.where} line {line}: got label {label!r}, allowed are {allowed}; correct the "
+                "label or drop the row"
+            ) from None
+    return Rows(table.texts, labels, list(range(len(labels))))
