@@ -27,7 +27,14 @@ from adabert_nni.data.tasks import get_task
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.architecture import ArchitectureError
 from adabert_nni.model.ops import check_ops
-from adabert_nni.verbs import BENCHMARKS, add_benchmarks, add_export, export_student
+from adabert_nni.verbs import (
+    BENCHMARKS,
+    add_augment,
+    add_benchmarks,
+    add_export,
+    augment_rows,
+    export_student,
+)
 
 OK, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
 QUIET = (
@@ -72,7 +79,7 @@ def _checked(config: Config) -> Config:
 def _output(config: Config, *more: object) -> Path:
     """Where the run goes: as asked, or ``runs/<task>/<hash of the settings>``."""
     task = "own" if config.data.train else config.data.task
-    return config.run.output or Path("runs", task, run_hash(config.flat(), *more))
+    return config.run.output or Path("runs", task, run_hash(config.deciding(), *more))
 
 
 def _gained(metrics: dict[str, Any], output: Path) -> int:
@@ -117,6 +124,12 @@ def benchmark(args: argparse.Namespace) -> int:
 def export(args: argparse.Namespace) -> int:
     """Write a finished student in another format, and check it."""
     print(export_student(args))
+    return OK
+
+
+def augment(args: argparse.Namespace) -> int:
+    """Write changed copies of a task's training rows, as the students learn from them."""
+    print(augment_rows(args))
     return OK
 
 
@@ -201,6 +214,11 @@ VERBS: dict[str, Verb] = {
         export,
         "adabert export runs/first/student --format onnx-int8 --task mini-reviews",
         add_export,
+    ),
+    "augment": Verb(
+        augment,
+        "adabert augment --task mini-reviews --teacher minilm-l6 --augment-copies 2 --output more.jsonl.gz",
+        add_augment,
     ),
     "nnictl": Verb(
         nnictl, "adabert nnictl create --config experiments/sst2.yml --port 8080", _nnictl

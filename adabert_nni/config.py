@@ -27,6 +27,7 @@ from adabert_nni.errors import AdaBertError
 from adabert_nni.settings import (
     SETTINGS,
     STAGES,
+    AugmentConfig,
     BelowOne,
     DataConfig,
     RunConfig,
@@ -38,6 +39,7 @@ from adabert_nni.settings import (
 )
 
 __all__ = [
+    "AugmentConfig",
     "Config",
     "DataConfig",
     "RunConfig",
@@ -66,6 +68,7 @@ class Config:
 
     data: DataConfig = Field(default_factory=DataConfig)
     teacher: TeacherConfig = Field(default_factory=TeacherConfig)
+    augment: AugmentConfig = Field(default_factory=AugmentConfig)
     search: SearchConfig = Field(default_factory=SearchConfig)
     student: StudentConfig = Field(default_factory=StudentConfig)
     run: RunConfig = Field(default_factory=RunConfig)
@@ -90,6 +93,12 @@ class Config:
         """The settings as plain YAML values by key; `from_mapping` takes them back."""
         stages = (dataclasses.asdict(getattr(self, stage)) for stage in STAGES)
         return {k: str(v) if isinstance(v, Path) else v for s in stages for k, v in s.items()}
+
+    def deciding(self) -> dict[str, Any]:
+        """The flat settings that decide what a run gives; those that are switched off are none of them."""
+        idle = () if self.augment.augment_copies else _fields(AugmentConfig)
+        flat = self.flat().items()
+        return {key: value for key, value in flat if key not in NOT_HASHED and key not in idle}
 
 
 @dataclass(frozen=True, config=SETTINGS)

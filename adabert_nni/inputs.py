@@ -12,13 +12,15 @@ from transformers import PreTrainedTokenizerBase
 
 from adabert_nni.checkpoint import built_resumably
 from adabert_nni.config import Config, DataConfig, run_hash
-from adabert_nni.data.encoding import Encoded, encode
+from adabert_nni.data.encoding import Encoded, encode, joined
 from adabert_nni.data.loading import Splits, load_splits
 from adabert_nni.search.run import TaskShape
 from adabert_nni.student.derive import factorise
+from adabert_nni.teacher.augmented import build_augmented, read_augmented
 from adabert_nni.teacher.embeddings import embedding_tables
 from adabert_nni.teacher.finetune import finetune_teacher, load_tokenizer
 from adabert_nni.teacher.probes import TABLE, build_probes
+from adabert_nni.teacher.proposals import find_sources, source_hashes
 from adabert_nni.teacher.source import locate_teacher, weight_hashes
 
 
@@ -30,7 +32,7 @@ class Inputs:
         splits: the rows.
         teacher: the teacher's folder.
         tokenizer: the teacher's tokenizer, which is the student's too.
-        train: train rows joined with the probe table.
+        train: train rows, then augmented ones without labels, joined with the probe table.
         selection: rows of the training split that are set apart.
         validation: rows that are only reported on.
         shape: sizes and initial embeddings.
@@ -63,8 +65,50 @@ def read_rows(data: DataConfig) -> Splits:
     )
 
 
+def augmented(config: Config, splits: Splits) -> Path | None:
+    """Build or reuse the augmented rows of ``splits.train``.
+
+    Args:
+        config: all settings; the teacher is only needed for its words, not fine-tuned.
+        splits: what ``read_rows`` gave.
+
+    Returns:
+        Their folder; None where none are wanted.
+
+    Raises:
+        AdaBertError: if a source of words cannot be had.
+    """
+    wanted, seed = config.augment, config.data.split_seed
+    if not wanted.augment_copies:
+        return None
+    sources = find_sources(wanted.augment_source, locate_teacher(config.teacher.teacher))
+    parts = (splits.train, splits.selection, splits.validation)
+    made_from = {
+        "rows": run_hash(splits.train.ids, [part.texts for part in parts]),
+        "sources": source_hashes(sources),
+        "seed": seed,
+        **vars(wanted),
+    }
+    del made_from["augment_source"]  # a name; what it stands for is in the hashes
+    return built_resumably(
+        config.run.cache / "augmented" / f"{splits.task.name}-{run_hash(made_from)}",
+        lambda folder, checkpoint: build_augmented(
+            splits,
+            sources,
+            copies=wanted.augment_copies,
+            replace=wanted.augment_replace,
+            cut=wanted.augment_cut,
+            neighbours=wanted.augment_neighbours,
+            seed=seed,
+            folder=folder,
+            checkpoint=checkpoint,
+        ),
+        made_from,
+    )
+
+
 def prepare(config: Config, dim: int, splits: Splits) -> Inputs:
-    """Build or reuse the teacher and its probe table.
+    """Build or reuse the augmented rows, the teacher and its probe table.
 
     Args:
         config: all settings.
@@ -75,10 +119,11 @@ def prepare(config: Config, dim: int, splits: Splits) -> Inputs:
         The rows, the teacher and its tokenizer, and the sizes of the student.
 
     Raises:
-        AdaBertError: if the teacher cannot be had.
+        AdaBertError: if the teacher or a source of words cannot be had.
     """
     data, settings = config.data, config.teacher
     base = locate_teacher(settings.teacher)
+    extra = augmented(config, splits)  # first: a wrong source is told before a teacher is trained
     rows = (splits.train, splits.selection, splits.validation)
     made_from = {
         "data": run_hash(data, [[part.texts, part.labels] for part in rows]),
@@ -105,6 +150,10 @@ def prepare(config: Config, dim: int, splits: Splits) -> Inputs:
     tokenizer = load_tokenizer(teacher)
     train, selection, validation = (encode(part, tokenizer, data.max_length) for part in rows)
     made_from["probe_epochs"] = settings.probe_epochs
+    more = None
+    if extra is not None and len(found := read_augmented(extra)):
+        made_from["augmented"] = extra.name
+        more = encode(found, tokenizer, data.max_length)
     probes = built_resumably(
         config.run.cache / "probes" / f"{splits.task.name}-{run_hash(made_from)}",
         lambda folder, checkpoint: build_probes(
@@ -115,6 +164,7 @@ def prepare(config: Config, dim: int, splits: Splits) -> Inputs:
             seed=data.split_seed,
             folder=folder,
             epochs=settings.probe_epochs,
+            augmented=more,
             checkpoint=checkpoint,
         ),
         made_from,
@@ -123,5 +173,6 @@ def prepare(config: Config, dim: int, splits: Splits) -> Inputs:
     words, positions = factorise(*embedding_tables(teacher), dim)
     sep_id = tokenizer.sep_token_id if splits.task.is_pair else None
     shape = TaskShape(len(splits.task.labels), sep_id, data.max_length, words, positions)
-    joined = train.with_teacher(table["ids"], table["probs"].float())
-    return Inputs(splits, teacher, tokenizer, joined, selection, validation, shape, probes.name)
+    train = train if more is None else joined(train, more)
+    train = train.with_teacher(table["ids"], table["probs"].float())
+    return Inputs(splits, teacher, tokenizer, train, selection, validation, shape, probes.name)

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from adabert_nni.checkpoint import Checkpoint, built_resumably
-from adabert_nni.config import NOT_HASHED, Config, SpaceConfig
+from adabert_nni.config import Config, SpaceConfig
 from adabert_nni.files import read_json
 from adabert_nni.inputs import Inputs, prepare, read_rows
 from adabert_nni.limits import set_limits
@@ -79,7 +79,7 @@ def compress(config: Config, output: Path, on_epoch: EpochReport | None = None) 
     splits = read_rows(config.data)
     limits = set_limits(config, space, splits.task, output)
     inputs = prepare(config, space.dim, splits)
-    settings = _hashed(config)
+    settings = config.deciding()
     made_from = {**settings, "inputs": inputs.name}
 
     def search(folder: Path, checkpoint: Checkpoint) -> None:
@@ -147,7 +147,7 @@ def train_fixed(
         student = fresh_student(found, config, space, inputs)
         train_and_save(student, config, inputs, folder, checkpoint)
 
-    settings = {**_hashed(config), "architecture": found.to_dict()}
+    settings = {**config.deciding(), "architecture": found.to_dict()}
     built_resumably(output / "student", build, settings, {**settings, "inputs": inputs.name})
     return _report(config, inputs, output, settings, started)
 
@@ -163,11 +163,6 @@ def _report(
         repetitions=config.run.repetitions,
         seconds=time.monotonic() - started,
     )
-
-
-def _hashed(config: Config) -> dict[str, Any]:
-    """The settings that decide what a run gives."""
-    return {key: value for key, value in config.flat().items() if key not in NOT_HASHED}
 
 
 def train_and_save(

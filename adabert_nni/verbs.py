@@ -1,4 +1,4 @@
-"""The verbs that work on what a run has made: ``adabert benchmark`` and ``adabert export``.
+"""The verbs beside the path: ``adabert benchmark`` and ``export`` on what a run has made, ``augment`` on its rows.
 
 Each takes parsed options and returns the text to show; ``cli`` prints it. Stages are imported when a verb runs.
 """
@@ -15,6 +15,7 @@ from adabert_nni.files import atomic_write, read_json, write_json
 
 REFERENCE = "reference"
 ROUNDS, QUICK_ROUNDS = 15, 3  # of "ops"
+EXAMPLES = 5
 COLUMNS = {
     "model": "model",
     "backend": "backend",
@@ -177,7 +178,9 @@ def _timing(parser: argparse.ArgumentParser) -> None:
     """Options of every benchmark."""
     parser.add_argument("--quick", action="store_true", help="two sizes, within a minute")
     parser.add_argument("--threads", type=_positive, help="default: PyTorch's choice")
-    parser.add_argument("--output", type=_json, default=Path("benchmark.json"), metavar="FILE.json")
+    parser.add_argument(
+        "--output", type=_ending(".json"), default=Path("benchmark.json"), metavar="FILE.json"
+    )
 
 
 def _positive(text: str) -> int:
@@ -186,10 +189,13 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _json(text: str) -> Path:
-    if not text.endswith(".json"):
-        raise argparse.ArgumentTypeError(f"{text!r} does not end in .json")
-    return Path(text)
+def _ending(suffix: str) -> Callable[[str], Path]:
+    def checked(text: str) -> Path:
+        if not text.endswith(suffix):
+            raise argparse.ArgumentTypeError(f"{text!r} does not end in {suffix}")
+        return Path(text)
+
+    return checked
 
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -206,6 +212,29 @@ def add_benchmarks(parser: argparse.ArgumentParser) -> None:
         summary = (benchmark.run.__doc__ or "").splitlines()[0]
         sub = words.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         benchmark.configure(sub)
+
+
+def augment_rows(args: argparse.Namespace) -> str:
+    """Write the augmented rows of a task to ``args.output``, and show some."""
+    config = config_from_args(args)
+    from adabert_nni.inputs import augmented, read_rows
+    from adabert_nni.teacher.augmented import ROWS, summary
+
+    splits = read_rows(config.data)
+    if (folder := augmented(config, splits)) is None:
+        raise AdaBertError("augment_copies: got 0, which makes no rows; give 1 or more")
+    atomic_write(args.output, (folder / ROWS).read_bytes())
+    return f"{summary(splits, folder, EXAMPLES)}\nwritten: {args.output}"
+
+
+def add_augment(parser: argparse.ArgumentParser) -> None:
+    """Options of ``augment``: the rows, how they are changed, and the file."""
+    parser.add_argument(
+        "--output", type=_ending(".jsonl.gz"), required=True, metavar="FILE.jsonl.gz"
+    )
+    for key in ("teacher", "cache"):
+        parser.add_argument(f"--{key}", default=argparse.SUPPRESS, help="as in compress")
+    add_arguments(parser, ["data", "augment"])
 
 
 def export_student(args: argparse.Namespace) -> str:

@@ -250,3 +250,17 @@ def test_an_installed_package_finds_its_spaces(tmp_path, monkeypatch):
     space_file(tmp_path / "share" / "adabert_nni" / "search_spaces" / "architecture", dim=24)
     monkeypatch.setattr(config.sysconfig, "get_path", lambda name: str(tmp_path))
     assert SpaceConfig.load("mine").dim == 24
+
+
+def test_settings_of_augmentation_count_only_where_there_is_some():
+    off, idle, on = (
+        Config.from_mapping(flat, "x")
+        for flat in ({}, {"augment_replace": 0.9}, {"augment_copies": 1})
+    )
+    assert off.deciding() == idle.deciding()
+    assert not any(key.startswith("augment") for key in off.deciding())
+    assert on.deciding()["augment_replace"] == 0.3
+    assert on.deciding().keys() - {key for key in on.flat() if key.startswith("augment")} == set(
+        off.deciding()
+    )
+    assert not {"output", "cache", "threads"} & on.deciding().keys()

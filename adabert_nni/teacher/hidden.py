@@ -7,7 +7,7 @@ F = 2 H features per layer, C classes.
 import logging
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import cast
@@ -32,6 +32,7 @@ def hidden_states(
     scratch: Path,
     name: str,
     kept: Checkpoint | None = None,
+    read: Callable[[Tensor], Tensor] = lambda features: features,
 ) -> tuple[Tensor, Tensor]:
     """One pass of the teacher over the rows.
 
@@ -42,9 +43,10 @@ def hidden_states(
         scratch: folder for the features if they are too large for the memory.
         name: of the split, for progress lines and the file.
         kept: where the pass keeps what it has; a state holds the rows since the one before.
+        read: makes of a batch's features (B, J, F) float16 what is kept of them, (B, J, ...).
 
     Returns:
-        Features (R, J, F) float16, placed; the teacher's logits (R, C) float32 in row order.
+        Features (R, J, F), or what was read from them, placed; the teacher's logits (R, C) float32 in row order.
     """
     device = next(model.parameters()).device
     features = logits = torch.empty(0)
@@ -52,7 +54,7 @@ def hidden_states(
     def put(at: Tensor, found: Tensor, answers: Tensor) -> None:
         nonlocal features, logits
         if not len(features):
-            features = _cache((len(rows), *found.shape[1:]), scratch / name)
+            features = _cache((len(rows), *found.shape[1:]), found.dtype, scratch / name)
             logits = torch.empty(len(rows), answers.shape[1])
         features[place[at]], logits[at] = found, answers
 
@@ -70,7 +72,7 @@ def hidden_states(
             output = model(**model_inputs(batch), output_hidden_states=True)
             found = layer_features(output.hidden_states[1:], batch["attention_mask"])
             fresh.append(row_positions(rows, batch["ids"].cpu()))
-            put(fresh[-1], found.cpu(), output.logits.float().cpu())
+            put(fresh[-1], read(found.cpu()), output.logits.float().cpu())
             done += 1
             if kept and kept.due():
                 at = torch.cat(fresh)
@@ -102,17 +104,17 @@ def layer_features(layers: Sequence[Tensor], mask: Tensor) -> Tensor:
     return both.clamp(-65504, 65504).half()  # the largest float16
 
 
-def _cache(shape: tuple[int, ...], path: Path) -> Tensor:
-    """Room for float16 features: memory, or a mapped file if it is more than ``MEMORY_BYTES``."""
-    size = 2 * math.prod(shape)
-    logger.info("hidden states %s take %.0f MB", shape, size / 1e6)
+def _cache(shape: tuple[int, ...], dtype: torch.dtype, path: Path) -> Tensor:
+    """Room for what is kept: memory, or a mapped file if it is more than ``MEMORY_BYTES``."""
+    size = dtype.itemsize * math.prod(shape)
+    logger.info("%s: %s numbers take %.0f MB", path.name, shape, size / 1e6)
     if size <= MEMORY_BYTES:
-        return torch.empty(shape, dtype=torch.float16)
+        return torch.empty(shape, dtype=dtype)
     free = shutil.disk_usage(path.parent).free  # writing to a mapped file on a full disk is fatal
     if free < size:
         raise AdaBertError(
             f"hidden states: {size / 1e9:.1f} GB are needed for a while in {path.parent}, "
             f"{free / 1e9:.1f} GB are free; make room or set --cache to a larger disk"
         )
-    flat = torch.from_file(str(path), shared=True, size=math.prod(shape), dtype=torch.float16)
+    flat = torch.from_file(str(path), shared=True, size=math.prod(shape), dtype=dtype)
     return flat.view(shape)

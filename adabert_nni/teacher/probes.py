@@ -45,9 +45,10 @@ def build_probes(
     seed: int,
     folder: Path,
     epochs: int = 10,
+    augmented: Encoded | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> dict[str, Any]:
-    """Train a probe per layer and write the table of the training rows, and how good it is.
+    """Train a probe per layer, write the table of what they say of the rows, and how good they are.
 
     All J probes (and all penalties tried) are trained together as one batched linear layer. The
     hidden states take R * J * F * 2 bytes: up to 2 GiB in memory, beyond in a file in ``folder``.
@@ -63,6 +64,8 @@ def build_probes(
         seed: of the order of the rows.
         folder: an existing folder to write into.
         epochs: passes of the probes over the hidden states, > 0; at least 300 steps.
+        augmented: rows without labels that only get predictions, after those of ``train`` in the table; their
+            hidden states are not kept.
         checkpoint: where the teacher's passes and the training of the probes keep their state.
 
     Returns:
@@ -85,7 +88,8 @@ def build_probes(
     generator = torch.Generator().manual_seed(seed)
     # Rows are cached in shuffled order: any run of them is a random batch, on a disk too.
     place = torch.randperm(len(train), generator=generator)
-    kept = {name: checkpoint and checkpoint.part(name) for name in ("train", "selection")}
+    names = ("train", "selection", "augmented")
+    kept = {name: checkpoint and checkpoint.part(name) for name in names}
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         seen, teacher_train = hidden_states(
             model, train, place, Path(scratch), "train", kept["train"]
@@ -105,7 +109,17 @@ def build_probes(
         costs, right = _measure(probes.predict(unseen), selection.labels)
         best = costs.argmin(dim=0)  # (J,)
         layers = torch.arange(seen.shape[1])
-        table = probes.predict(seen)[best, :, layers].transpose(0, 1)[place]  # (R, J, C)
+
+        def believed(features: Tensor) -> Tensor:
+            return probes.predict(features)[best, :, layers].transpose(0, 1)  # (R, J, C)
+
+        table = believed(seen)[place]
+        more = torch.empty(0, *table.shape[1:]), torch.empty(0, labels)
+        if augmented is not None:
+            at = torch.arange(len(augmented))
+            last = Path(scratch), "augmented", kept["augmented"]
+            found = hidden_states(model, augmented, at, *last, read=believed)
+            more = found[0].clone(), found[1]  # what was in a file goes with it
         cache_bytes = seen.numel() * seen.element_size()
     truth = train.labels
     spent = max(part.spent if part else 0.0 for part in (*kept.values(), checkpoint))
@@ -121,7 +135,13 @@ def build_probes(
         "hidden_state_bytes": cache_bytes,
         "seconds": round(time.monotonic() - start + spent, 1),
     }
-    tensors = {"ids": train.ids, "probs": table, "teacher": teacher_train.softmax(dim=-1)}
+    if augmented is not None:
+        report["augmented_rows"] = len(augmented)
+    tensors = {
+        "ids": train.ids if augmented is None else torch.cat([train.ids, augmented.ids]),
+        "probs": torch.cat([table, more[0]]),
+        "teacher": torch.cat([teacher_train, more[1]]).softmax(dim=-1),
+    }
     save_file({name: t.contiguous() for name, t in tensors.items()}, folder / TABLE)
     write_json(folder / REPORT, report)
     logger.info("probes: accuracy on selection per layer %s", report["selection_accuracy"])

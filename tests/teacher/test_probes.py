@@ -14,6 +14,7 @@ from transformers import BertConfig, BertForSequenceClassification
 from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.data.encoding import Encoded
 from adabert_nni.errors import AdaBertError
+from adabert_nni.losses import UNLABELLED
 from adabert_nni.teacher import hidden, probes
 from adabert_nni.teacher.hidden import hidden_states, layer_features
 from adabert_nni.teacher.probes import Probes, build_probes
@@ -55,6 +56,16 @@ def build(
     train, selection = make_rows(200, 1), make_rows(80, 2)
     settings = {"labels": labels, "seed": seed, "folder": folder, "checkpoint": kept}
     return build_probes(teacher, train, selection, **settings)
+
+
+def build_with_more(teacher: Path, folder: Path, kept: Checkpoint | None = None) -> dict:
+    """As ``build``, with 100 further rows without labels: those of ``make_rows(100, 3)``, ids from 10,000 on."""
+    folder.mkdir()
+    more = make_rows(100, 3)
+    more.ids += 10_000
+    more.labels[:] = UNLABELLED
+    settings = {"labels": 2, "seed": 0, "folder": folder, "augmented": more, "checkpoint": kept}
+    return build_probes(teacher, make_rows(200, 1), make_rows(80, 2), **settings)
 
 
 def fitted(features: Tensor, labels: Tensor, penalties: list[float], classes: int) -> Probes:
@@ -118,6 +129,66 @@ def test_killed_probing_goes_on_to_the_same_table(
     assert tables[0] == tables[1]
     del expected["seconds"], report["seconds"]
     assert report == expected
+
+
+def test_augmented_rows_follow_in_the_table_and_change_nothing_that_is_before(teacher, tmp_path):
+    report = build(teacher, tmp_path / "without")
+    more = build_with_more(teacher, tmp_path / "with")
+    without, table = load(tmp_path / "without"), load(tmp_path / "with")
+    assert all(torch.equal(table[name][:200], without[name]) for name in without)  # same probes
+    assert torch.equal(table["ids"][200:], make_rows(100, 3).ids + 10_000)
+    assert {name: more[name] for name in report if name != "seconds"} == {
+        name: value for name, value in report.items() if name != "seconds"
+    }
+    assert (more["augmented_rows"], "augmented_rows" in report) == (100, False)
+
+
+def test_augmented_rows_get_what_the_probes_and_the_teacher_say_of_their_text(teacher, tmp_path):
+    build_with_more(teacher, tmp_path / "with")
+    table = load(tmp_path / "with")
+    rows = make_rows(100, 3)
+    model = BertForSequenceClassification.from_pretrained(teacher)
+    torch.testing.assert_close(table["teacher"][200:], predict(model, rows).softmax(-1))
+    # The same text as a training row's gets the same beliefs: the ids apart, it is that row.
+    train = make_rows(200, 1)
+    twin = {tuple(tokens.tolist()): index for index, tokens in enumerate(train.input_ids)}
+    pairs = [
+        (200 + index, twin[tuple(tokens.tolist())])
+        for index, tokens in enumerate(rows.input_ids)
+        if tuple(tokens.tolist()) in twin
+    ]
+    assert len(pairs) > 10
+    new, old = (table["probs"][list(at)] for at in zip(*pairs, strict=True))
+    torch.testing.assert_close(new, old, atol=2e-3, rtol=0)  # features are float16
+
+
+# Two more batches come after the 6 of the other passes and the 30 steps.
+@pytest.mark.parametrize("saves", [30, 36, 37, 38])
+def test_killed_before_or_amid_the_augmented_rows_it_goes_on_to_the_same_table(
+    teacher, tmp_path, monkeypatch, kill_after, saves
+):
+    monkeypatch.setattr(probes, "LEAST_STEPS", 30)
+    build_with_more(teacher, tmp_path / "a")
+    kill_after(saves)
+    with pytest.raises(RuntimeError, match="killed"):
+        build_with_more(teacher, tmp_path / "killed", Checkpoint(tmp_path / "kept", {}))
+    again = kill_after(0)
+    build_with_more(teacher, tmp_path / "b", Checkpoint(tmp_path / "kept", {}))
+    assert len(again) == 38 - saves
+    tables = [(tmp_path / n / "probes.safetensors").read_bytes() for n in "ab"]
+    assert tables[0] == tables[1]
+
+
+def test_augmented_rows_need_no_room_for_hidden_states(teacher, tmp_path, monkeypatch):
+    build_with_more(teacher, tmp_path / "a")
+    cached = []
+    monkeypatch.setattr(
+        hidden, "_cache", lambda s, d, p: cached.append((s, d)) or torch.empty(s, dtype=d)
+    )
+    build_with_more(teacher, tmp_path / "b")
+    # R, J, F features of train and selection; of the others only R, J, C probabilities.
+    half, whole = torch.float16, torch.float32
+    assert cached == [((200, 3, 32), half), ((80, 3, 32), half), ((100, 3, 2), whole)]
 
 
 def test_too_small_a_disk_is_an_error_before_anything_is_written(teacher, tmp_path, monkeypatch):
