@@ -37,7 +37,7 @@ class MaskedWords:
         words = whole_words(tokenizer)
         self._model, self._tokenizer, self._count = model, tokenizer, count
         self._words = list(words)
-        self._ids = torch.tensor(list(words.values()))
+        self._ids = torch.tensor(list(words.values()), device=model.device)
         self._most = min(LONGEST, tokenizer.model_max_length)
 
     def __call__(self, asked: Sequence[Asked]) -> list[list[str]]:
@@ -51,20 +51,17 @@ class MaskedWords:
     def _of_text(self, text: str, asked: list[Asked]) -> dict[Asked, list[str]]:
         row = self._tokenizer(text, text, truncation=True, max_length=self._most)
         places = {word: at for word in asked if (at := _only_piece(row, word)) is not None}
-        inputs = {name: torch.tensor(row[name]) for name in MODEL_INPUTS if name in row}
-        length = len(inputs["input_ids"])
-        best = []
-        for at in torch.tensor(list(places.values()), dtype=torch.int64).split(
-            max(1, TOKENS // length)
-        ):
+        if not places:
+            return {}
+        device = self._model.device
+        inputs = {n: torch.tensor(row[n], device=device) for n in MODEL_INPUTS if n in row}
+        size = max(1, TOKENS // len(inputs["input_ids"]))
+        best: list[list[int]] = []
+        for at in torch.tensor(list(places.values()), device=device).split(size):
             batch = {name: tensor.repeat(len(at), 1) for name, tensor in inputs.items()}  # (M, L)
-            rows, hidden = torch.arange(len(at)), inputs["input_ids"][at]
+            rows, hidden = torch.arange(len(at), device=device), inputs["input_ids"][at]
             batch["input_ids"][rows, at] = self._tokenizer.mask_token_id
-            device = self._model.device
-            logits = self._model(
-                **{name: tensor.to(device) for name, tensor in batch.items()}
-            ).logits
-            scores = logits[rows.to(device), at.to(device)].float().cpu()[:, self._ids]  # (M, W)
+            scores = self._model(**batch).logits[rows, at][:, self._ids].float()  # (M, W)
             scores[self._ids == hidden[:, None]] = -torch.inf
             best += scores.topk(min(self._count, len(self._ids) - 1), dim=1).indices.tolist()
         return {

@@ -91,6 +91,11 @@ def test_what_the_masked_model_proposes_depends_on_no_other_text_and_no_size_of_
     assert propose(asked) == together
 
 
+def test_a_text_whose_words_are_all_of_several_pieces_gets_none(masked_dir, tiny_tokenizer):
+    model = BertForMaskedLM.from_pretrained(masked_dir).eval()
+    assert MaskedWords(model, tiny_tokenizer, 3)(asked_in("zzyzx quuxly")) == [[], []]
+
+
 def test_words_beyond_what_the_masked_model_reads_get_no_proposal(
     masked_dir, tiny_tokenizer, words
 ):
