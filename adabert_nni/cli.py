@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from adabert_nni import __version__
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.architecture import ArchitectureError
+from adabert_nni.verbs.augment import add_augment, augment
 from adabert_nni.verbs.benchmark import add_benchmarks, benchmark
 from adabert_nni.verbs.doctor import PROBLEM, add_doctor, doctor
 from adabert_nni.verbs.export import add_export, export
@@ -135,6 +136,11 @@ VERBS: dict[str, Verb] = {
         shown(baseline),
         "adabert baseline distilbert --task rte --teacher minilm-l6 --output runs/distilbert",
         add_baseline,
+    ),
+    "augment": Verb(
+        shown(augment),
+        "adabert augment --task mini-reviews --teacher minilm-l6 --augment-copies 2 --output more.jsonl.gz",
+        add_augment,
     ),
     "teacher": Verb(
         shown(teacher), "adabert teacher --task mini-reviews --teacher minilm-l6", add_settings

@@ -27,6 +27,7 @@ from adabert_nni.errors import AdaBertError
 from adabert_nni.settings import (
     SETTINGS,
     STAGES,
+    AugmentConfig,
     BaselineConfig,
     BelowOne,
     DataConfig,
@@ -39,6 +40,7 @@ from adabert_nni.settings import (
 )
 
 __all__ = [
+    "AugmentConfig",
     "BaselineConfig",
     "Config",
     "DataConfig",
@@ -75,6 +77,7 @@ class Config:
 
     data: DataConfig = Field(default_factory=DataConfig)
     teacher: TeacherConfig = Field(default_factory=TeacherConfig)
+    augment: AugmentConfig = Field(default_factory=AugmentConfig)
     search: SearchConfig = Field(default_factory=SearchConfig)
     student: StudentConfig = Field(default_factory=StudentConfig)
     baseline: BaselineConfig = Field(default_factory=BaselineConfig)
@@ -102,9 +105,14 @@ class Config:
         return {k: str(v) if isinstance(v, Path) else v for s in stages for k, v in s.items()}
 
     def deciding(self) -> dict[str, Any]:
-        """The flat settings that decide what a run gives; the ``LATER`` ones only where they are set."""
+        """The flat settings that decide what a run gives; not what is off, or ``LATER`` and not set."""
+        idle = () if self.augment.augment_copies else _fields(AugmentConfig)
         flat, absent = self.flat().items(), object()
-        return {k: v for k, v in flat if k not in NOT_HASHED and LATER.get(k, absent) != v}
+        return {
+            k: v
+            for k, v in flat
+            if k not in NOT_HASHED and k not in idle and LATER.get(k, absent) != v
+        }
 
 
 @dataclass(frozen=True, config=SETTINGS)

@@ -125,7 +125,9 @@ def places(config: Config, splits: Splits) -> Places:
             "rows": run_hash(splits.train.ids, [part.texts for part in rows]),
             "sources": source_hashes(find_sources(wanted.augment_source, base)),
             "seed": data.split_seed,
-            **{k: v for k, v in vars(wanted).items() if k != "augment_source"},  # what it is, is hashed
+            **{
+                k: v for k, v in vars(wanted).items() if k != "augment_source"
+            },  # what it is, is hashed
         }
         augmented = config.run.cache / "augmented" / f"{task}-{run_hash(augmented_from)}"
         probes_from["augmented"] = augmented.name
@@ -200,7 +202,9 @@ def prepare(config: Config, dim: int, splits: Splits) -> Inputs:
     data, found, task = config.data, places(config, splits), splits.task
     changed = augmented_rows(config, splits, found)
     teacher = build_teacher(config, splits, found)
-    further = splits.unlabelled if changed is None else splits.unlabelled.plus(read_augmented(changed))
+    further = (
+        splits.unlabelled if changed is None else splits.unlabelled.plus(read_augmented(changed))
+    )
     rows = (splits.train, splits.selection, splits.validation, further)
     tokenizer, start = load_tokenizer(teacher), time.monotonic()
     train, selection, validation, more = (encode(r, tokenizer, data.max_length) for r in rows)

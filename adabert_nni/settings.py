@@ -105,6 +105,22 @@ class TeacherConfig:
 
 
 @dataclass(frozen=True, config=SETTINGS)
+class AugmentConfig:
+    """Further texts without labels that the students learn from (the paper's section 3.3, DA)."""
+
+    augment_copies: Whole = 0
+    """Changed copies of each training row; the teacher labels them; 0: none"""
+    augment_source: Text = "teacher"
+    """Who proposes words, asked in turn: teacher (its own vectors), glove:FILE, mlm:NAME_OR_FOLDER; with commas"""
+    augment_replace: Share = 0.3
+    """Probability that a word is replaced, 0 to 1"""
+    augment_neighbours: Count = 12
+    """Words proposed for each, one of which is drawn"""
+    augment_cut: Share = 0.0
+    """Probability that only a span of a text is kept, 0 to 1; the paper has none"""
+
+
+@dataclass(frozen=True, config=SETTINGS)
 class SearchConfig:
     """The search for an architecture (the paper's section 2.5)."""
 
@@ -223,6 +239,7 @@ class RunConfig:
 STAGES: dict[str, Any] = {
     "data": DataConfig,
     "teacher": TeacherConfig,
+    "augment": AugmentConfig,
     "search": SearchConfig,
     "student": StudentConfig,
     "baseline": BaselineConfig,

@@ -165,7 +165,7 @@ def evaluate_file(
     """Score a student on all rows of a file; arguments and result as ``evaluate``, ``task`` is the file."""
     classifier = load_classifier(student)
     table = read_table(file, texts, label)
-    ids = {name: index for index, name in enumerate(classifier.labels)}
+    ids: dict[str | None, int] = {name: index for index, name in enumerate(classifier.labels)}
     for name, line in zip(table.labels, table.lines, strict=True):
         if name not in ids:
             raise AdaBertError(

@@ -257,7 +257,22 @@ def test_a_younger_key_at_its_default_leaves_the_names_of_older_runs_as_they_are
     deciding = Config().deciding()
     assert config.LATER.keys() <= flat.keys()
     assert not config.LATER.keys() & deciding.keys()
-    kept = flat.keys() - config.NOT_HASHED - config.LATER.keys()
+    augment = {key for key in flat if key.startswith("augment")}
+    kept = flat.keys() - config.NOT_HASHED - config.LATER.keys() - augment
     assert run_hash(deciding) == run_hash({key: flat[key] for key in kept})
     other = Config.from_mapping({"transfer": "last", "baseline_lr": 0.1}, "x.yml").deciding()
     assert {k: other[k] for k in other.keys() - kept} == {"transfer": "last", "baseline_lr": 0.1}
+
+
+def test_settings_of_augmentation_count_only_where_there_is_some():
+    off, idle, on = (
+        Config.from_mapping(flat, "x")
+        for flat in ({}, {"augment_replace": 0.9}, {"augment_copies": 1})
+    )
+    assert off.deciding() == idle.deciding()
+    assert not any(key.startswith("augment") for key in off.deciding())
+    assert on.deciding()["augment_replace"] == 0.3
+    assert on.deciding().keys() - {key for key in on.flat() if key.startswith("augment")} == set(
+        off.deciding()
+    )
+    assert not {"output", "cache", "threads"} & on.deciding().keys()

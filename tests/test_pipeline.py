@@ -11,6 +11,7 @@ from adabert_nni import AdaBertError, Architecture, inputs, pipeline
 from adabert_nni.benchmark import peers
 from adabert_nni.config import Config
 from adabert_nni.files import read_json
+from adabert_nni.losses import UNLABELLED
 
 SPACE = {
     "ops": ["std_conv_3", "max_pool_3", "skip_connect", "zero"],
@@ -170,6 +171,30 @@ def test_search_never_sees_the_validation_rows(settings, monkeypatch, tmp_path):
     for rows in seen:
         assert not validation & {tuple(ids.tolist()) for ids in rows.input_ids}
     assert not (tmp_path / "spied" / "search").exists()  # nothing half-written
+
+
+def test_augmented_rows_are_learnt_from_in_the_search_and_by_the_student(
+    settings, monkeypatch, tmp_path
+):
+    seen = []
+
+    def spy(name, position):
+        stage = getattr(pipeline, name)
+        monkeypatch.setattr(
+            pipeline, name, lambda *a, **k: seen.append(a[position]) or stage(*a, **k)
+        )
+
+    spy("run_search", 3)
+    spy("train_student", 1)
+    config = Config.from_mapping({**settings, "augment_copies": 2}, "test")
+    pipeline.compress(config, tmp_path / "more")
+    for rows in seen:
+        assert int((rows.labels != UNLABELLED).sum()) == 200
+        assert 200 < int((rows.labels == UNLABELLED).sum()) <= 400
+    assert len(seen) == 2
+    assert read_json(tmp_path / "more" / "settings.json")["settings"]["augment_copies"] == 2
+    epochs = read_json(tmp_path / "more" / "search" / "search.json")["epochs"]
+    assert all(0 < epoch["loss_kd"] < 10 and 0 < epoch["loss_ce"] < 10 for epoch in epochs)
 
 
 def test_a_given_architecture_is_trained_from_fresh_weights_and_its_folder_is_its_own(

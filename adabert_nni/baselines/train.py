@@ -5,7 +5,6 @@ R rows.
 """
 
 import copy
-import inspect
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -41,9 +40,14 @@ class Trainee(nn.Module):
         self.words = nn.Identity() if fits else nn.Linear(own, width, bias=False)
         self.states = nn.Identity() if fits else nn.Linear(own, width, bias=False)
 
-    def forward(self, **inputs: Tensor) -> Any:
-        """The model's output for those of ``inputs`` that it takes."""
-        return self.model(**_accepted(self.model, inputs))
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
+    ) -> Any:
+        """The model's output, given those inputs that it takes; each is (B, L)."""
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+        if token_type_ids is not None:
+            inputs["token_type_ids"] = token_type_ids
+        return self.model(**model_inputs(self.model, inputs))
 
     def project(self, view: View) -> View:
         """The same view with states of the teacher's width."""
@@ -142,7 +146,7 @@ def current_loss(losses: Sequence[Loss], epoch: int, epochs: int) -> Loss:
 
 def look(model: nn.Module, batch: Batch, *, scores: bool = False) -> View:
     """What ``model`` shows of a batch; a model without hidden layers shows its logits alone."""
-    inputs, mask = _accepted(model, model_inputs(batch)), batch["attention_mask"]
+    inputs, mask = model_inputs(model, batch), batch["attention_mask"]
     if not isinstance(model, PreTrainedModel):
         return View(model(**inputs).logits, mask)
     output = model(**inputs, output_hidden_states=True)
@@ -172,9 +176,3 @@ def attention_scores(model: nn.Module, states: Sequence[Tensor]) -> tuple[Tensor
         )
         found.append(query @ key.transpose(2, 3) / query.shape[-1] ** 0.5)
     return tuple(found)
-
-
-def _accepted(model: nn.Module, inputs: Batch) -> Batch:
-    """Those of ``inputs`` that the model's ``forward`` names; DistilBERT and the BiLSTM know no segments."""
-    names = inspect.signature(model.forward).parameters
-    return {name: value for name, value in inputs.items() if name in names}

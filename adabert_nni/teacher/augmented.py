@@ -98,14 +98,10 @@ def build_augmented(
 
 def read_augmented(folder: Path) -> Rows:
     """The rows that ``build_augmented`` wrote, unlabelled."""
-    rows = Rows([], [], [])
     with gzip.open(folder / ROWS, "rt", encoding="utf-8") as file:
-        for line in file:
-            record = json.loads(line)
-            rows.texts.append(tuple(record["texts"]))
-            rows.labels.append(UNLABELLED)
-            rows.ids.append(record["id"])
-    return rows
+        records = [json.loads(line) for line in file]
+    texts = [tuple(record["texts"]) for record in records]
+    return Rows(texts, [UNLABELLED] * len(records), [record["id"] for record in records])
 
 
 def summary(splits: Splits, folder: Path, count: int) -> str:

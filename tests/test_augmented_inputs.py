@@ -1,0 +1,127 @@
+"""Facts of what a run starts from: augmented rows beside the real ones, and caches that are found again."""
+
+import pytest
+import torch
+
+from adabert_nni import AdaBertError, cli, inputs
+from adabert_nni.config import Config
+from adabert_nni.data.encoding import encode
+from adabert_nni.files import read_json
+from adabert_nni.losses import UNLABELLED
+from adabert_nni.teacher.augmented import read_augmented
+
+
+@pytest.fixture(scope="module")
+def settings(tiny_teacher_dir, tmp_path_factory):
+    return {
+        "task": "mini-claims",
+        "train_rows": 120,
+        "teacher": str(tiny_teacher_dir),
+        "teacher_epochs": 1,
+        "probe_epochs": 1,
+        "max_length": 48,
+        "cache": str(tmp_path_factory.mktemp("cache")),
+    }
+
+
+def prepared(settings: dict, **more) -> inputs.Inputs:
+    config = Config.from_mapping({**settings, **more}, "test")
+    return inputs.prepare(config, 16, inputs.read_rows(config.data))
+
+
+@pytest.fixture(scope="module")
+def without(settings):
+    return prepared(settings)
+
+
+@pytest.fixture(scope="module")
+def with_copies(settings, without):
+    return prepared(settings, augment_copies=2)
+
+
+def test_train_rows_are_the_real_ones_and_then_augmented_ones_without_labels(without, with_copies):
+    real, train = without.train, with_copies.train
+    count = len(real)
+    assert torch.equal(train.ids[:count], real.ids)
+    assert torch.equal(train.labels[:count], real.labels)
+    assert all(map(torch.equal, train.input_ids[:count], real.input_ids))
+    assert 120 < len(train) - count <= 240
+    assert set(train.labels[count:].tolist()) == {UNLABELLED}
+    assert set((train.ids[count:] % 2**32).tolist()) <= set(real.ids.tolist())
+    assert len(set(train.ids.tolist())) == len(train)
+
+
+def test_every_row_has_what_the_teachers_layers_believe(without, with_copies):
+    teacher = with_copies.train.teacher
+    assert teacher.shape == (len(with_copies.train), 3, 2)
+    torch.testing.assert_close(teacher.sum(-1), torch.ones(teacher.shape[:2]))
+    assert torch.equal(teacher[: len(without.train)], without.train.teacher)
+
+
+def test_rows_to_choose_by_and_to_report_on_are_never_touched(without, with_copies):
+    for part in ("selection", "validation"):
+        before, after = getattr(without, part), getattr(with_copies, part)
+        assert torch.equal(before.ids, after.ids)
+        assert all(map(torch.equal, before.input_ids, after.input_ids))
+        assert (after.labels != UNLABELLED).all()
+    assert with_copies.splits.train == without.splits.train
+
+
+def test_the_teacher_is_the_same_and_the_probes_have_a_folder_of_their_own(
+    without, with_copies, settings
+):
+    assert without.teacher == with_copies.teacher
+    assert without.name != with_copies.name
+    assert prepared(settings, augment_copies=1).name not in (without.name, with_copies.name)
+
+
+def test_without_copies_the_caches_are_made_from_what_they_were_before_augmentation(
+    without, settings, tmp_path
+):
+    # No key of augmentation may enter, or teachers and probes of earlier versions would be made again.
+    for kind, name in (("teachers", without.teacher.name), ("probes", without.name)):
+        folder = Config.from_mapping(settings, "test").run.cache / kind / name
+        made_from = read_json(folder / "manifest.json")["meta"]
+        assert not [key for key in made_from if "augment" in key]
+    assert prepared(settings, augment_replace=0.9, augment_source="nobody").name == without.name
+
+
+def test_a_source_that_is_not_there_is_told_before_a_teacher_is_trained(settings, tmp_path):
+    cold = {**settings, "cache": str(tmp_path), "augment_copies": 1}
+    with pytest.raises(AdaBertError, match="got 'wordnet', allowed are teacher, glove:<file>"):
+        prepared(cold, augment_source="wordnet")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_no_word_has_a_proposal_training_is_on_the_real_rows(settings, without, tmp_path):
+    (tmp_path / "v.txt").write_text("zzyzx 1 0\nquux 0 1\n")
+    found = prepared(settings, augment_copies=1, augment_source=f"glove:{tmp_path / 'v.txt'}")
+    assert len(found.train) == len(without.train)
+
+
+def test_joined_rows_are_those_of_all_texts_at_once(without):
+    rows = without.splits.train
+    halves = [rows.take(list(range(start, start + 60))) for start in (0, 60)]
+    whole = encode(rows, without.tokenizer, 48)
+    first, second = (encode(half, without.tokenizer, 48) for half in halves)
+    both = first.plus(second)
+    assert all(map(torch.equal, both.input_ids, whole.input_ids))
+    assert all(map(torch.equal, both.token_type_ids, whole.token_type_ids))
+    assert torch.equal(both.ids, whole.ids) and torch.equal(both.labels, whole.labels)
+
+
+def test_the_verb_writes_the_rows_of_a_run_and_shows_five(
+    settings, with_copies, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(cli, "_log", lambda debug: None)
+    output = tmp_path / "new" / "augmented.jsonl.gz"
+    keys = ("task", "train_rows", "teacher", "cache")
+    options = [word for key in keys for word in (f"--{key.replace('_', '-')}", str(settings[key]))]
+    words = ["augment", *options, "--output", str(output)]
+    assert cli.main([*words, "--augment-copies", "2"]) == cli.OK
+    shown = capsys.readouterr().out
+    assert sum(line.startswith("row ") for line in shown.splitlines()) == 5
+    rows = read_augmented(output.parent)
+    assert rows.ids == with_copies.train.ids[len(with_copies.splits.train) :].tolist()
+    assert cli.main(words) == cli.MISUSED
+    assert "augment_copies: got 0" in capsys.readouterr().err
