@@ -26,7 +26,17 @@ ROWS = [  # a row imports from the rows below it
     {"teacher", "search", "student"},
     {"training"},
     {"data"},
-    {"model", "losses", "metrics", "config", "settings", "checkpoint", "files", "errors"},
+    {
+        "model",
+        "losses",
+        "metrics",
+        "config",
+        "settings",
+        "checkpoint",
+        "progress",
+        "files",
+        "errors",
+    },
 ]
 SIDEWAYS = (ROWS[0], ROWS[-1])  # wiring and nouns know their own row; stages do not
 RANK = {room: rank for rank, row in enumerate(ROWS) for room in row}

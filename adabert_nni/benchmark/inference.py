@@ -43,7 +43,9 @@ SECONDS, QUICK_SECONDS = (
 LEAST_SECONDS = 4.0  # for a size, however small
 ROUNDS = 9
 TURN_SECONDS = 0.05
-USUAL_SHARE = 0.7  # of the peak, that a round of all models reaches: tells beforehand how long it takes
+USUAL_SHARE = (
+    0.7  # of the peak, that a round of all models reaches: tells beforehand how long it takes
+)
 COLD_SECONDS = 0.5  # what takes longer even at the peak does not warm up
 NOTES = {
     "weights": "random, but the student's and the teacher's",
