@@ -14,6 +14,8 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from transformers.utils.logging import disable_progress_bar
+
 from adabert_nni import __version__
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.architecture import ArchitectureError
@@ -266,6 +268,7 @@ def _log(debug: bool) -> None:
         warnings.simplefilter("ignore")  # those of the libraries; ours are log lines
         for name in QUIET:
             logging.getLogger(name).setLevel(logging.ERROR)
+        disable_progress_bar()  # of transformers, for loading and saving weights
 
 
 if __name__ == "__main__":

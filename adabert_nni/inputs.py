@@ -58,6 +58,7 @@ class Inputs:
 
 def read_rows(data: DataConfig) -> Splits:
     """The rows that the settings name, split."""
+    logger.info("rows: reading %s", data.train or data.task)
     return load_splits(
         data.task,
         data_dir=data.data_dir,

@@ -17,13 +17,13 @@ from adabert_nni.files import atomic_write, check_manifest, new_folder, read_jso
 from adabert_nni.inputs import build_teacher, places, prepare, read_rows
 from adabert_nni.metrics import score
 from adabert_nni.model.architecture import Architecture
+from adabert_nni.progress import progress
 from adabert_nni.report.plot import cell_svg
 from adabert_nni.student.export import save_student
 from adabert_nni.student.predict import Classifier, load_classifier, predictions
 from adabert_nni.student.train import evaluate as score_student
 from adabert_nni.teacher.finetune import METRICS as TEACHER_METRICS
 from adabert_nni.teacher.probes import REPORT as PROBE_REPORT
-from adabert_nni.training import progress
 
 
 def teacher(config: Config) -> dict[str, Any]:

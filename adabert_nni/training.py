@@ -1,4 +1,4 @@
-"""The one training loop, the one prediction loop, and their progress lines.
+"""The one training loop and the one prediction loop.
 
 Stages hand in what a step computes; the loops run it and do not know what it means. Nothing here
 knows of teachers, students, NNI or files. Shapes: R rows, B batch, L tokens, C classes.
@@ -7,67 +7,25 @@ knows of teachers, students, NNI or files. Shapes: R rows, B batch, L tokens, C 
 import inspect
 import logging
 import math
-import sys
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
 from types import MappingProxyType
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from tqdm import tqdm
 
 from adabert_nni.checkpoint import Checkpoint, Stateful, restore, state_of
 from adabert_nni.data.encoding import Batch, Encoded, LengthBuckets, loader
 from adabert_nni.errors import AdaBertError
+from adabert_nni.progress import progress
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-LOG_SECONDS = 5.0
 MODEL_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-
-
-def progress(
-    iterable: Iterable[T],
-    total: int | None,
-    label: str,
-    note: Callable[[], str] = str,
-    first: int = 0,
-) -> Generator[T, None, None]:
-    """Pass items through and say how far they are: a bar on a terminal, else a log line at times.
-
-    Args:
-        iterable: what to go through.
-        total: how many items there are, with those before it; None if nobody knows.
-        label: what is going on, the start of every line.
-        note: asked for a few words (the loss, say) when a line is written.
-        first: items that were done before, in another process.
-
-    Yields:
-        The items, unchanged.
-    """
-    if sys.stderr.isatty():
-        bar = tqdm(iterable, total=total, desc=label, initial=first)
-        for item in bar:
-            yield item
-            bar.set_postfix_str(note(), refresh=False)
-        return
-    start = last = time.monotonic()
-    for done, item in enumerate(iterable, start=first + 1):
-        yield item
-        now = time.monotonic()
-        if now - last >= LOG_SECONDS:
-            last, each = now, (now - start) / (done - first)
-            if total is None:
-                logger.info("%s %d %s, %.0f a second", label, done, note(), 1 / max(each, 1e-9))
-            else:
-                left = each * max(total - done, 0)
-                logger.info("%s %d/%d %s, about %.0f s left", label, done, total, note(), left)
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:

@@ -35,6 +35,7 @@ ROWS = [  # a row imports from the rows below it
         "config",
         "settings",
         "checkpoint",
+        "progress",
         "files",
         "errors",
     },

@@ -1,6 +1,5 @@
 """Facts about the training and prediction loops."""
 
-import logging
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.data.encoding import Batch, Encoded
 from adabert_nni.errors import AdaBertError
-from adabert_nni.training import fit, predict, progress
+from adabert_nni.training import fit, predict
 
 
 class Bag(nn.Module):
@@ -148,26 +147,3 @@ def test_a_loss_that_is_not_finite_stops_and_names_epoch_and_step(broken):
             label="pet",
         )
     assert torch.equal(flat(model), before)  # step 1 had no gradient, step 2 was not taken
-
-
-def test_progress_passes_items_on_and_logs_how_far_it_is(caplog, monkeypatch):
-    monkeypatch.setattr("adabert_nni.training.sys.stderr", SimpleNamespace(isatty=lambda: False))
-    clock = iter(range(0, 100, 3))  # three seconds pass at every look at the clock
-    monkeypatch.setattr("adabert_nni.training.time.monotonic", lambda: next(clock))
-    with caplog.at_level(logging.INFO):
-        assert list(progress("abcd", 4, "letters", lambda: "loss 0.5")) == list("abcd")
-    # Looks at 3, 6, 9, 12 s; a line after 5 s and again 5 s later: at items 2 (6 s) and 4 (12 s).
-    assert [record.getMessage() for record in caplog.records] == [
-        "letters 2/4 loss 0.5, about 6 s left",
-        "letters 4/4 loss 0.5, about 0 s left",
-    ]
-
-
-def test_progress_that_goes_on_counts_from_there_and_times_only_what_it_does(caplog, monkeypatch):
-    monkeypatch.setattr("adabert_nni.training.sys.stderr", SimpleNamespace(isatty=lambda: False))
-    clock = iter(range(0, 100, 6))
-    monkeypatch.setattr("adabert_nni.training.time.monotonic", lambda: next(clock))
-    with caplog.at_level(logging.INFO):
-        assert list(progress("cd", 4, "letters", first=2)) == list("cd")
-    # One item in 6 s: the third of four, so 6 s are left.
-    assert caplog.records[0].getMessage() == "letters 3/4 , about 6 s left"

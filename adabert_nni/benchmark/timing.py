@@ -17,6 +17,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from adabert_nni.errors import AdaBertError
+from adabert_nni.progress import progress
 
 Clock = Callable[[], float]  # gives seconds; tests hand in a made-up one
 
@@ -87,11 +88,11 @@ def measure(
 
     passed: dict[str, list[float]] = {name: [] for name in models}
     with settled(models.values(), threads):
-        for name, model in models.items():
-            if name not in cold:
-                timed(model)  # warms up
+        warm = [name for name in models if name not in cold]
+        for name in progress(warm, len(warm), "speed: warm-up"):
+            timed(models[name])
         start = clock()
-        for done in range(repetitions):
+        for done in progress(range(repetitions), repetitions, "speed: round"):
             if done and seconds is not None and clock() - start >= seconds:
                 break
             for name, model in models.items():

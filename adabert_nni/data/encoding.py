@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from adabert_nni.data.loading import Rows
 from adabert_nni.errors import AdaBertError
 from adabert_nni.problems import Scale, in_units
+from adabert_nni.progress import progress
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -123,7 +124,8 @@ def encode(rows: Rows, tokenizer: PreTrainedTokenizerBase, max_length: int) -> E
     columns = len(rows.texts[0]) if rows.texts else 1
     _check(tokenizer, max_length, columns)
     input_ids, segments, cut = list[Tensor](), list[Tensor](), 0
-    for start in range(0, len(rows.texts), _CALL_ROWS):
+    calls = range(0, len(rows.texts), _CALL_ROWS)
+    for start in progress(calls, len(calls), f"tokens, {_CALL_ROWS} rows each time,"):
         texts = rows.texts[start : start + _CALL_ROWS]
         batch = tokenizer(
             *([_shorten(r[i], tokenizer, max_length) for r in texts] for i in range(columns)),

@@ -3,6 +3,7 @@
 Reads the finished folders of a run; trains nothing and chooses nothing.
 """
 
+import logging
 import platform
 import resource
 import sys
@@ -20,6 +21,8 @@ from adabert_nni.files import atomic_write, read_json, write_json
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.report.card import model_card
 from adabert_nni.report.plot import cell_svg
+
+logger = logging.getLogger(__name__)
 
 PACKAGES = ("adabert_nni", "nni", "torch", "transformers")
 WEIGHTS = "model.safetensors"
@@ -120,6 +123,9 @@ def compare(
         read_json(output / "student" / "scores.json"),
     )
     length = min(LENGTH, setting(student, "max_position_embeddings", LENGTH))
+    logger.info(
+        "report: timing student, teacher and BERT-base, %d passes of each at least", repetitions + 1
+    )
     timing = speedups(student, teacher_model, length=length, repetitions=repetitions)
     metric = task.metrics[0]
     return {

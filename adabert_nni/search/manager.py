@@ -27,6 +27,7 @@ logging.getLogger("nni").setLevel(logging.ERROR)  # NNI resets its level when it
 launcher._check_rest_server.__defaults__ = (PATIENCE, None)
 
 POLL_SECONDS = 2.0
+SILENT_SECONDS, TAIL_BYTES = 20.0, 4096
 ENDED = ("DONE", "STOPPED", "ERROR")
 # A tuner that has run out of points before maxTrialNumber leaves the experiment open for ever. The
 # manager submits what is queued every 5 seconds, so that a longer silence means that nothing is.
@@ -90,7 +91,7 @@ def run_experiment(path: Path, output: Path, port: int | None = None) -> dict[st
         try:
             experiment.start(chosen, run_mode=RunMode.Background)
             logger.info("experiment %s: web UI at http://127.0.0.1:%d", experiment.id, chosen)
-            _wait(experiment)
+            _wait(experiment, root / experiment.id)
             trials = _finished(experiment, root)
         except OSError as error:  # what requests raises when nobody answers
             raise AdaBertError(
@@ -143,9 +144,10 @@ def _stop(experiment: Experiment) -> None:
             child.wait()
 
 
-def _wait(experiment: Experiment) -> None:
-    """Wait for the end; log each trial's state when it changes and its numbers when they come."""
+def _wait(experiment: Experiment, folder: Path) -> None:
+    """Wait for the end; log each trial's state when it changes, its numbers, and in silence what it does."""
     states: dict[str, str] = {}
+    said = time.monotonic()
     reported: dict[str, int] = {}
     silent = 0
     while True:
@@ -154,6 +156,7 @@ def _wait(experiment: Experiment) -> None:
             if states.get(job.trialJobId) != job.status:
                 states[job.trialJobId] = job.status
                 logger.info("trial %s: %s", job.trialJobId, job.status)
+                said = time.monotonic()
         for trial, metrics in experiment.get_job_metrics().items():
             periodical = [m for m in metrics if m.type == "PERIODICAL"]
             for metric in periodical[reported.get(trial, 0) :]:
@@ -163,12 +166,28 @@ def _wait(experiment: Experiment) -> None:
                     metric.sequence + 1,
                     _shown(plain(metric.data)),
                 )
+                said = time.monotonic()
             reported[trial] = len(periodical)
+        if time.monotonic() - said >= SILENT_SECONDS:
+            said = time.monotonic()
+            for trial in (trial for trial, state in states.items() if state == "RUNNING"):
+                logger.info("trial %s: %s", trial, last_line(folder, trial))
         active = any(state in ACTIVE for state in states.values())
         silent = 0 if active or status != EXHAUSTED else silent + 1
         if status in ENDED or silent == SILENT_POLLS:
             return
         time.sleep(POLL_SECONDS)
+
+
+def last_line(folder: Path, trial: str) -> str:
+    """What the log of a trial ends with: how far its present step is, and how long it still takes."""
+    for log in folder.glob(f"**/{trial}/trial.stderr"):
+        with log.open("rb") as file:
+            file.seek(max(log.stat().st_size - TAIL_BYTES, 0))
+            lines = file.read().decode("utf-8", "replace").split("\n")
+        if told := [line.strip() for line in lines if line.strip()]:
+            return told[-1]
+    return "no line in its log yet"
 
 
 def _finished(experiment: Experiment, root: Path) -> list[TrialRecord]:

@@ -21,6 +21,7 @@ from adabert_nni.data.encoding import Encoded
 from adabert_nni.files import write_json
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.problems import CLASSIFICATION, Problem
+from adabert_nni.progress import progress
 from adabert_nni.search.evaluator import SearchData, SearchModule
 from adabert_nni.search.experiment import InProcessExperiment
 from adabert_nni.search.module import FREE_OPS, AdaBertModule
@@ -29,10 +30,10 @@ from adabert_nni.search.resume import Resume
 from adabert_nni.search.space import AdaBertSpace
 from adabert_nni.search.strategy import AdaBertStrategy
 from adabert_nni.search.targets import Target
-from adabert_nni.training import progress
 
 logger = logging.getLogger(__name__)
-logging.getLogger("nni").setLevel(logging.ERROR)  # NNI resets its level when it is imported
+for _host in ("nni", "pytorch_lightning"):  # they reset their levels when they are imported
+    logging.getLogger(_host).setLevel(logging.ERROR)
 
 EpochReport = Callable[[int, dict[str, float]], None]
 

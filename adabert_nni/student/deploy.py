@@ -115,12 +115,14 @@ def deploy(
     else:
         rows = selection.take(list(range(min(RANGE_ROWS, len(selection)))))
         batches = list(loader(_encoded(rows, kept, spoken), 64, shuffle=False, seed=0))
+    logger.info("export: writing %s, then comparing it with the student", name)
     with new_folder(output) as half:
         record = export_student(kept, name, half, batches)
         record |= {"vocabulary": kept.config.vocab_size, "version": version("adabert_nni")}
         record["student_bytes"] = (folder / WEIGHTS).stat().st_size
         if task is not None and validation is not None:
             exported = form.read(half / form.file, kept.config)
+            logger.info("export: scoring both on %d validation rows", len(validation))
             before = _encoded(validation, student, tokenizer)
             after = _encoded(validation, kept, spoken)
             old, new = _scores(Logits(student), before, task), _scores(exported, after, task)

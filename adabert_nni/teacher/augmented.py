@@ -21,7 +21,7 @@ from adabert_nni.data.tasks import Rows, Splits
 from adabert_nni.files import read_json, write_json
 from adabert_nni.losses import UNLABELLED
 from adabert_nni.teacher.proposals import proposer
-from adabert_nni.training import progress
+from adabert_nni.progress import progress
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.data.encoding import Encoded, LengthBuckets, loader
 from adabert_nni.errors import AdaBertError
-from adabert_nni.training import model_inputs, progress, row_positions, to_device
+from adabert_nni.progress import progress
+from adabert_nni.training import model_inputs, row_positions, to_device
 
 logger = logging.getLogger(__name__)
 

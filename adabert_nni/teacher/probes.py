@@ -27,9 +27,9 @@ from adabert_nni.errors import AdaBertError
 from adabert_nni.files import write_json
 from adabert_nni.metrics import score
 from adabert_nni.problems import CLASSIFICATION, UNSCALED, Problem, Scale, in_units
+from adabert_nni.progress import progress
 from adabert_nni.teacher.hidden import hidden_states
 from adabert_nni.teacher.source import LOCAL
-from adabert_nni.training import progress
 
 logger = logging.getLogger(__name__)
 

@@ -1,6 +1,7 @@
 """Options that several verbs share, and what is checked before any stage is imported."""
 
 import argparse
+import logging
 from pathlib import Path
 
 from adabert_nni.config import (
@@ -14,6 +15,8 @@ from adabert_nni.data.tasks import get_task
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.ops import check_ops
 
+logger = logging.getLogger(__name__)
+
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """Give ``parser`` one option per setting, and a YAML file with the same keys."""
@@ -25,7 +28,9 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 def settings_of(args: argparse.Namespace) -> Config:
     """The settings; an unknown task, space or op is refused before stages are imported, which takes seconds."""
-    return checked(config_from_args(args, args.config))
+    config = checked(config_from_args(args, args.config))
+    logger.info("settings: checked; loading PyTorch Lightning and NNI")  # seconds
+    return config
 
 
 def checked(config: Config) -> Config:

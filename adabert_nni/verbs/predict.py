@@ -92,8 +92,8 @@ def predict(args: argparse.Namespace) -> Iterator[str]:
         raise AdaBertError(f"predict: format is {form!r}, it must be one of {', '.join(FORMATS)}")
     if args.texts and args.input is not None:
         raise AdaBertError("predict: texts and --input are given; give one of them")
+    from adabert_nni.progress import progress
     from adabert_nni.student.predict import load_classifier, predictions
-    from adabert_nni.training import progress
 
     classifier = load_classifier(folder)
     if args.texts:

@@ -175,3 +175,20 @@ def test_a_file_after_one_that_nni_refused_is_read_from_its_own_folder(tmp_path)
     (tmp_path / "good.yml").write_text(EXPERIMENT.format("nni"))
     config = manager.load_experiment(tmp_path / "good.yml").canonical_copy()
     assert config.experiment_working_directory == str(tmp_path / "nni")
+
+
+def test_in_silence_the_last_line_of_a_running_trials_log_is_told(
+    play, tmp_path, caplog, monkeypatch
+):
+    monkeypatch.setattr(manager, "SILENT_SECONDS", 0.0)
+    caplog.set_level("INFO")
+    write_trial(tmp_path, "only")
+    log = next((tmp_path / "nni").glob("**/only")) / "trial.stderr"
+    log.write_text("x" * 5000 + "\nteacher epoch 1/2 30/60, about 40 s left\n\n")
+    last = job("only", "SUCCEEDED", {"default": 0.5})
+    play(("RUNNING", [job("only", "RUNNING")]), ("DONE", [last]))
+    assert "trial only: teacher epoch 1/2 30/60, about 40 s left" in caplog.text
+
+
+def test_a_trial_without_a_log_is_told_so(tmp_path):
+    assert manager.last_line(tmp_path, "gone") == "no line in its log yet"
