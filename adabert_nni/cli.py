@@ -25,6 +25,7 @@ from adabert_nni.config import (
 )
 from adabert_nni.data.tasks import get_task
 from adabert_nni.errors import AdaBertError
+from adabert_nni.files import check_writable
 from adabert_nni.model.architecture import ArchitectureError
 from adabert_nni.model.ops import check_ops
 from adabert_nni.verbs import BENCHMARKS, add_benchmarks, add_export, export_student
@@ -110,6 +111,7 @@ def experiment(args: argparse.Namespace) -> int:
 
 def benchmark(args: argparse.Namespace) -> int:
     """Time what a run has made beside what it is compared with."""
+    check_writable(args.output.parent)
     print(BENCHMARKS[args.what].run(args))
     return OK
 

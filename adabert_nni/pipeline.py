@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from adabert_nni.checkpoint import Checkpoint, built_resumably
 from adabert_nni.config import NOT_HASHED, Config, SpaceConfig
-from adabert_nni.files import read_json
+from adabert_nni.files import check_writable, read_json
 from adabert_nni.inputs import Inputs, prepare, read_rows
 from adabert_nni.limits import set_limits
 from adabert_nni.model.architecture import Architecture
@@ -77,6 +77,7 @@ def compress(config: Config, output: Path, on_epoch: EpochReport | None = None) 
     if config.run.threads is not None:
         torch.set_num_threads(config.run.threads)
     splits = read_rows(config.data)
+    check_writable(output)
     limits = set_limits(config, space, splits.task, output)
     inputs = prepare(config, space.dim, splits)
     settings = _hashed(config)
@@ -141,7 +142,9 @@ def train_fixed(
     space = SpaceConfig.load(config.search.space)
     if random_like:
         found = draw_alike(found, space.ops, space.dim, config.run.seed)
-    inputs = prepare(config, space.dim, read_rows(config.data))
+    splits = read_rows(config.data)
+    check_writable(output)
+    inputs = prepare(config, space.dim, splits)
 
     def build(folder: Path, checkpoint: Checkpoint) -> None:
         student = fresh_student(found, config, space, inputs)

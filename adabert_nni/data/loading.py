@@ -135,7 +135,8 @@ def _own(
     table = read_table(train, texts, label)
     _check(table)
     found = set(table.labels)
-    numbers = all(name.removeprefix("-").isdecimal() for name in found)
+    # Python turns no text of thousands of digits into a number.
+    numbers = all(name.removeprefix("-").isdecimal() and len(name) < 20 for name in found)
     names = sorted(sorted(found), key=int if numbers else str)  # "1" and "01" keep their order, too
     task = Task("own", texts, label, tuple(names))
     rows = _to_rows(table, task.labels)

@@ -22,7 +22,7 @@ from transformers import (
 from adabert_nni.data.encoding import Encoded, encode, loader
 from adabert_nni.data.tasks import Rows, Task
 from adabert_nni.errors import AdaBertError
-from adabert_nni.files import new_folder, read_json, write_json
+from adabert_nni.files import MANIFEST, check_manifest, new_folder, read_json, write_json
 from adabert_nni.metrics import score
 from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
 from adabert_nni.student.formats import export_student, get_format, logits, made_up
@@ -49,8 +49,10 @@ def load_student(
         Both, from the files alone.
 
     Raises:
-        AdaBertError: if there is no student there.
+        AdaBertError: if there is no student there, or its manifest tells of another file.
     """
+    if (folder / MANIFEST).is_file():  # a copy from a hub may lack it
+        check_manifest(folder)
     try:
         model = AutoModelForSequenceClassification.from_pretrained(folder, **LOCAL)
         tokenizer = AutoTokenizer.from_pretrained(folder, **LOCAL)

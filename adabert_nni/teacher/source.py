@@ -60,12 +60,19 @@ ALIASES: dict[str, PackagedCheckpoint] = {
     ),
 }
 
+# What a name on the hub stands for: nobody can put other weights in their place.
+REVISIONS: dict[str, str] = {
+    "bert-base-uncased": "86b5e0934494bd15c9632b12f734a8a67f723594",
+    "google-bert/bert-base-uncased": "86b5e0934494bd15c9632b12f734a8a67f723594",
+}
+
 
 def locate_teacher(source: str) -> Path:
     """The local folder of a teacher, fetched from the hub if it has to be.
 
     Args:
-        source: an alias, a folder, or a model name on the hub (looked up in its cache first).
+        source: an alias, a folder, or a model name on the hub (looked up in its cache first), to which
+            ``@`` and a commit may be added; ``bert-base-uncased`` has one of its own.
 
     Returns:
         A folder with ``config.json`` and safetensors weights.
@@ -76,8 +83,8 @@ def locate_teacher(source: str) -> Path:
     folder = Path(source).expanduser()
     if source in ALIASES:
         folder = _packaged(source, ALIASES[source])
-    elif not folder.is_dir():
-        if source.startswith((".", "~", os.sep)) or source.count("/") > 1 or folder.exists():
+    elif not os.path.isdir(folder):  # which takes any text for a name, also one that is too long
+        if source.startswith((".", "~", os.sep)) or source.count("/") > 1 or os.path.exists(folder):
             raise AdaBertError(
                 f"teacher {source!r}: there is no such folder; give a Hugging Face folder, "
                 f"a model name on the hub or one of {sorted(ALIASES)}"
@@ -116,9 +123,11 @@ def _packaged(alias: str, checkpoint: PackagedCheckpoint) -> Path:
     return weights.parent
 
 
-def _from_hub(name: str) -> Path:
+def _from_hub(source: str) -> Path:
+    name, _, given = source.partition("@")
+    revision = given or REVISIONS.get(name)
     try:
-        folder = Path(snapshot_download(name, local_files_only=True))
+        folder = Path(snapshot_download(name, revision=revision, local_files_only=True))
         if any(folder.glob("*.safetensors")):
             return folder
     except HFValidationError:
@@ -130,9 +139,9 @@ def _from_hub(name: str) -> Path:
         pass  # not in the cache, or not whole: ask the hub
     try:
         # Loading by name would retry for 20 s and more without a network; one short question first.
-        HfApi().model_info(name, timeout=REACH_SECONDS)
-        logger.info("fetching %s from the hub", name)
-        return Path(snapshot_download(name, allow_patterns=PATTERNS))
+        found = HfApi().model_info(name, revision=revision, timeout=REACH_SECONDS)
+        logger.info("fetching %s@%s from the hub", name, found.sha)
+        return Path(snapshot_download(name, revision=found.sha, allow_patterns=PATTERNS))
     except (HubError, OSError) as error:
         raise AdaBertError(
             f"teacher {name!r}: no such folder, not in the hub's cache, and the hub did not give "
