@@ -7,10 +7,9 @@ stages, computes nothing.
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors.torch import load_file
 from transformers import PreTrainedTokenizerBase
 
-from adabert_nni.checkpoint import built_resumably
+from adabert_nni.checkpoint import built_resumably, read_tensors
 from adabert_nni.config import Config, DataConfig, run_hash
 from adabert_nni.data.encoding import Encoded, encode
 from adabert_nni.data.loading import Splits, load_splits
@@ -119,7 +118,7 @@ def prepare(config: Config, dim: int, splits: Splits) -> Inputs:
         ),
         made_from,
     )
-    table = load_file(probes / TABLE)
+    table = read_tensors(probes / TABLE)
     words, positions = factorise(*embedding_tables(teacher), dim)
     sep_id = tokenizer.sep_token_id if splits.task.is_pair else None
     shape = TaskShape(len(splits.task.labels), sep_id, data.max_length, words, positions)

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 
-from adabert_nni.checkpoint import Checkpoint, built_resumably
+from adabert_nni.checkpoint import Checkpoint, built_resumably, read_tensors
 from adabert_nni.config import NOT_HASHED, Config, SpaceConfig
-from adabert_nni.files import check_writable, read_json
+from adabert_nni.errors import AdaBertError
+from adabert_nni.files import check_manifest, check_writable, read_json, same_meta
 from adabert_nni.inputs import Inputs, prepare, read_rows
 from adabert_nni.limits import set_limits
 from adabert_nni.model.architecture import Architecture
@@ -77,10 +77,11 @@ def compress(config: Config, output: Path, on_epoch: EpochReport | None = None) 
     if config.run.threads is not None:
         torch.set_num_threads(config.run.threads)
     splits = read_rows(config.data)
+    settings = _hashed(config)
+    _refuse_other(output / "search", settings)
     check_writable(output)
     limits = set_limits(config, space, splits.task, output)
     inputs = prepare(config, space.dim, splits)
-    settings = _hashed(config)
     made_from = {**settings, "inputs": inputs.name}
 
     def search(folder: Path, checkpoint: Checkpoint) -> None:
@@ -110,7 +111,7 @@ def compress(config: Config, output: Path, on_epoch: EpochReport | None = None) 
         if config.student.student_start == "fresh":
             student = fresh_student(architecture, config, space, inputs)
         else:
-            weights = load_file(searched / "supernet.safetensors")
+            weights = read_tensors(searched / "supernet.safetensors")
             student = derive(architecture, weights, student_config(architecture, space, inputs))
         train_and_save(student, config, inputs, folder, checkpoint)
 
@@ -143,6 +144,8 @@ def train_fixed(
     if random_like:
         found = draw_alike(found, space.ops, space.dim, config.run.seed)
     splits = read_rows(config.data)
+    settings = {**_hashed(config), "architecture": found.to_dict()}
+    _refuse_other(output / "student", settings)
     check_writable(output)
     inputs = prepare(config, space.dim, splits)
 
@@ -150,9 +153,17 @@ def train_fixed(
         student = fresh_student(found, config, space, inputs)
         train_and_save(student, config, inputs, folder, checkpoint)
 
-    settings = {**_hashed(config), "architecture": found.to_dict()}
     built_resumably(output / "student", build, settings, {**settings, "inputs": inputs.name})
     return _report(config, inputs, output, settings, started)
+
+
+def _refuse_other(folder: Path, settings: dict[str, Any]) -> None:
+    """Refuse a finished folder of other settings before a teacher is trained in vain."""
+    try:
+        found = check_manifest(folder)
+    except AdaBertError:  # there is none, or it is damaged and will be made again
+        return
+    same_meta(folder, found, settings)
 
 
 def _report(

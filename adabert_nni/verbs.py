@@ -143,7 +143,7 @@ def _teacher(source: str | None, student: Path | None) -> Any:
     """The teacher as asked for, or the one of the student's run if it is still there."""
     from transformers import AutoModelForSequenceClassification
 
-    from adabert_nni.teacher.source import LOCAL, locate_teacher
+    from adabert_nni.teacher.source import WEIGHTS_ONLY, locate_teacher
 
     if source is None:
         told = student.resolve().parent / "teacher.json" if student is not None else Path()
@@ -152,7 +152,7 @@ def _teacher(source: str | None, student: Path | None) -> Any:
             return None
     else:
         folder = locate_teacher(source)
-    return AutoModelForSequenceClassification.from_pretrained(folder, **LOCAL)
+    return AutoModelForSequenceClassification.from_pretrained(folder, **WEIGHTS_ONLY)
 
 
 def _inference(parser: argparse.ArgumentParser) -> None:

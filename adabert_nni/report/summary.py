@@ -52,7 +52,7 @@ def write_report(
     """
     load = AutoModelForSequenceClassification.from_pretrained
     # The copy of the modelling code in the student's folder stays unused: its class is registered.
-    local = {"local_files_only": True, "trust_remote_code": False}
+    local = {"local_files_only": True, "trust_remote_code": False, "use_safetensors": True}
     student_model = load(output / "student", **local).eval()
     teacher_model = load(teacher, **local).eval()
     architecture = Architecture.from_dict(student_model.config.architecture)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModel
 
-from adabert_nni.teacher.source import LOCAL
+from adabert_nni.teacher.source import WEIGHTS_ONLY
 
 
 def embedding_tables(folder: Path) -> tuple[Tensor, Tensor]:
@@ -18,7 +18,7 @@ def embedding_tables(folder: Path) -> tuple[Tensor, Tensor]:
     P is 0 for a teacher without absolute positions (DeBERTa, ModernBERT). RoBERTa's first positions, which
     it never uses for tokens, are left out.
     """
-    model = AutoModel.from_pretrained(folder, **LOCAL)
+    model = AutoModel.from_pretrained(folder, **WEIGHTS_ONLY)
     words = model.get_input_embeddings().weight.detach().clone()
     embeddings = getattr(model, "embeddings", None)
     table = getattr(embeddings, "position_embeddings", None)

@@ -23,7 +23,7 @@ from adabert_nni.data.encoding import Encoded
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import write_json
 from adabert_nni.teacher.hidden import hidden_states
-from adabert_nni.teacher.source import LOCAL
+from adabert_nni.teacher.source import WEIGHTS_ONLY
 from adabert_nni.training import progress
 
 logger = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ def build_probes(
     """
     start = time.monotonic()
     model = AutoModelForSequenceClassification.from_pretrained(
-        teacher, **LOCAL, dtype=torch.float32
+        teacher, **WEIGHTS_ONLY, dtype=torch.float32
     )
     if model.config.num_labels != labels:
         raise AdaBertError(

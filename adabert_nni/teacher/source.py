@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import torch
 from huggingface_hub import HfApi, snapshot_download
@@ -32,6 +33,16 @@ REACH_SECONDS = 4.0
 PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.model"]  # no pickles, no other frameworks
 # Left unset, transformers asks on the terminal whether to run code that a checkpoint brings.
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
+WEIGHTS_ONLY = {**LOCAL, "use_safetensors": True}  # no pickle, whatever else lies in the folder
+UNREADABLE = (
+    OSError,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    SafetensorError,
+)
 
 
 @dataclass(frozen=True)
@@ -150,6 +161,17 @@ def _from_hub(source: str) -> Path:
         ) from None
 
 
+def load_config(folder: Path) -> Any:
+    """The config in a model folder; AdaBertError if transformers cannot read it."""
+    try:
+        return AutoConfig.from_pretrained(folder, **LOCAL)
+    except UNREADABLE as error:
+        raise AdaBertError(
+            f"teacher {folder}: its config.json cannot be read ({first_line(error)}); give a folder as "
+            "save_pretrained writes it"
+        ) from None
+
+
 def load_classifier(folder: Path, task: Task, *, fresh_head: bool) -> PreTrainedModel:
     """The encoder in a model folder with a classification head for the task, in float32.
 
@@ -167,19 +189,18 @@ def load_classifier(folder: Path, task: Task, *, fresh_head: bool) -> PreTrained
     names = dict(enumerate(task.labels))
     try:
         if not fresh_head:
-            config = AutoConfig.from_pretrained(folder, **LOCAL)
-            found = config.id2label
+            found = load_config(folder).id2label
             _check_labels(folder, [found[number] for number in sorted(found)], task)
         model, report = AutoModelForSequenceClassification.from_pretrained(
             folder,
-            **LOCAL,
+            **WEIGHTS_ONLY,
             dtype=torch.float32,
             id2label=names,
             label2id={name: number for number, name in names.items()},
             ignore_mismatched_sizes=fresh_head,
             output_loading_info=True,
         )
-    except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
+    except UNREADABLE as error:
         if isinstance(error, AdaBertError):
             raise
         raise AdaBertError(

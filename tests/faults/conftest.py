@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -57,16 +57,19 @@ def settings(tiny_teacher_dir, tmp_path_factory) -> dict:
     }
 
 
-@pytest.fixture(scope="session")
-def quick() -> Iterator[None]:
-    """Every third step is saved, and what follows the training is cut short."""
+def hurry(patch: pytest.MonkeyPatch) -> None:
+    """Save every third step, and cut short what follows the training."""
     tiny = BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2)
     calls = itertools.count(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(peers.PEERS, "bert-base", lambda _: BertForSequenceClassification(tiny))
-        patch.setattr(probes, "LEAST_STEPS", 24)
-        patch.setattr(Checkpoint, "due", lambda self: next(calls) % 3 == 0)
-        yield
+    patch.setitem(peers.PEERS, "bert-base", lambda _: BertForSequenceClassification(tiny))
+    patch.setattr(probes, "LEAST_STEPS", 24)
+    patch.setattr(Checkpoint, "due", lambda self: next(calls) % 3 == 0)
+
+
+@pytest.fixture
+def quick(monkeypatch) -> None:
+    """The same haste in this process."""
+    hurry(monkeypatch)
 
 
 def options(settings: dict) -> list[str]:
@@ -84,6 +87,7 @@ def command(folder: Path, arguments: list[str], before: Callable[[], object] | N
     sys.stdout, sys.stderr = os.fdopen(1, "w", 1), os.fdopen(2, "w", 1)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     logging.root.handlers.clear()
+    hurry(pytest.MonkeyPatch())
     try:
         if before is not None:
             before()
@@ -95,7 +99,7 @@ def command(folder: Path, arguments: list[str], before: Callable[[], object] | N
 
 
 @pytest.fixture(scope="session")
-def start(settings, quick) -> Callable[..., multiprocessing.Process]:
+def start(settings) -> Callable[..., multiprocessing.Process]:
     """A function that starts ``adabert compress`` in a process; its cache and output lie in ``folder``."""
 
     def begin(folder: Path, before=None, words=None, **more) -> multiprocessing.Process:
@@ -148,9 +152,38 @@ def finish(start, made) -> Callable[..., dict]:
 
 
 @pytest.fixture(scope="session")
-def left_alone(finish, tmp_path_factory) -> dict:
-    """What a run makes that nothing happens to."""
-    return finish(tmp_path_factory.mktemp("left_alone"))
+def finished(finish, tmp_path_factory) -> Path:
+    """The folder of a run that nothing happened to; tests take copies."""
+    folder = tmp_path_factory.mktemp("left_alone")
+    finish(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def left_alone(finished, made) -> dict:
+    """What it has made."""
+    return made(finished)
+
+
+@pytest.fixture
+def told(monkeypatch, tmp_path, capsys) -> Callable[..., str]:
+    """A function that runs the command line in this process, which has to refuse it in one sentence."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "_log", lambda debug: None)
+    monkeypatch.delenv("ADABERT_DATA", raising=False)
+    monkeypatch.setenv("ADABERT_CACHE", str(tmp_path / "cache"))
+
+    def call(*arguments: object) -> str:
+        try:
+            code = cli.main([str(argument) for argument in arguments])
+        except SystemExit as stop:  # argparse
+            code = stop.code
+        said = capsys.readouterr().err
+        assert code == cli.MISUSED, said
+        assert "Traceback" not in said
+        return said
+
+    return call
 
 
 @pytest.fixture

@@ -87,10 +87,9 @@ def test_a_run_on_a_full_disk_says_so_and_goes_on_when_there_is_room(
         place = tmp_path / "run"
         mount(place, size="4k")
         assert "cannot be written" in refused(start(tmp_path), tmp_path)
-        for size in ("300k", "500k"):
-            mount(place, REMOUNT, size)
-            assert "No space left" in refused(start(tmp_path), tmp_path)
-            assert not [path for path in leftovers(place) if path.suffix == ".partial"]
+        mount(place, REMOUNT, "500k")
+        assert "No space left" in refused(start(tmp_path), tmp_path)
+        assert not [path for path in leftovers(place) if path.suffix == ".partial"]
         assert any(place.rglob("*.safetensors"))
         mount(place, REMOUNT, "100m")
         assert finish(tmp_path) == left_alone
@@ -104,7 +103,7 @@ def test_a_state_that_finds_no_room_leaves_the_one_before(apart, tmp_path):
         mount(folder, size="64k")
         kept = Checkpoint(folder, {"seed": 1})
         kept.save({"text": "a" * 20_000})
-        with pytest.raises(AdaBertError, match="000002.* cannot be written .*No space left"):
+        with pytest.raises(AdaBertError, match=r"000002.* cannot be written .*No space left"):
             kept.save({"text": "b" * 60_000})
         assert os.listdir(folder) == ["000001"]
         assert Checkpoint(folder, {"seed": 1}).load() == {"text": "a" * 20_000}
