@@ -91,7 +91,7 @@ def locate_teacher(source: str) -> Path:
     Raises:
         AdaBertError: if there is no such teacher, within about 5 s even without a network.
     """
-    folder = Path(source).expanduser()
+    folder = Path(os.path.expanduser(source))
     if source in ALIASES:
         folder = _packaged(source, ALIASES[source])
     elif not os.path.isdir(folder):  # which takes any text for a name, also one that is too long
