@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -134,13 +135,13 @@ class Checkpoint:
     def _read(self, path: Path) -> dict[str, Any] | None:
         try:
             meta = check_manifest(path)
-        except AdaBertError as error:
+            found: dict[str, Any] = _unpack(read_json(path / _TREE), read_tensors(path / _TENSORS))
+        except (AdaBertError, KeyError, ValueError, TypeError) as error:
             logger.warning("%s: damaged, going on without it (%s)", path, error)
             shutil.rmtree(path, ignore_errors=True)
             return None
         same_meta(self._folder, meta["made_from"], self._made_from)
         self.spent = float(meta["seconds"])
-        found: dict[str, Any] = _unpack(read_json(path / _TREE), load_file(path / _TENSORS))
         return found
 
 
@@ -168,6 +169,16 @@ def built_resumably(
     built = built_once(path, lambda f: build(f, Checkpoint(states, made_from or meta)), meta)
     shutil.rmtree(states, ignore_errors=True)
     return built
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors in a safetensors file, on the CPU; AdaBertError if it is none."""
+    try:
+        return dict(load_file(path))
+    except (SafetensorError, OSError) as error:
+        raise AdaBertError(
+            f"{path}: holds no tensors that can be read ({error}); delete its folder, or make it again"
+        ) from error
 
 
 def state_of(parts: Mapping[str, Stateful]) -> dict[str, Any]:

@@ -80,6 +80,12 @@ def read_json(path: str | Path) -> Any:
         ) from error
 
 
+def check_writable(folder: str | Path) -> None:
+    """Try to write in a folder, made if absent, before hours go into what it is for; else AdaBertError."""
+    atomic_write(probe := Path(folder) / f".{uuid.uuid4().hex[:12]}.probe", bytes(1 << 12))
+    probe.unlink(missing_ok=True)
+
+
 @contextmanager
 def new_folder(path: str | Path) -> Iterator[Path]:
     """Fill a temporary sibling folder that becomes ``path`` only if the block succeeds.

@@ -9,14 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from transformers import AutoConfig
-
 from adabert_nni.benchmark.ops import Size, Times, measure_ops, student_ms
 from adabert_nni.config import Config, SpaceConfig
 from adabert_nni.data.tasks import Task
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.search.targets import LATENCY, PARAMS, Target, parameter_cost
-from adabert_nni.teacher.source import LOCAL, locate_teacher
+from adabert_nni.teacher.source import load_config, locate_teacher
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +54,7 @@ def set_limits(config: Config, space: SpaceConfig, task: Task, output: Path) -> 
         AdaBertError: if a target cannot be met, or a table of times cannot be read.
     """
     search = config.search
-    teacher = AutoConfig.from_pretrained(locate_teacher(config.teacher.teacher), **LOCAL)
+    teacher = load_config(locate_teacher(config.teacher.teacher))
     targets, times, measured = list[Target](), None, None
     if search.max_params is not None:
         cost = parameter_cost(space, teacher.vocab_size, config.data.max_length, len(task.labels))

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 
-from adabert_nni.checkpoint import Checkpoint, built_resumably
+from adabert_nni.checkpoint import Checkpoint, built_resumably, read_tensors
 from adabert_nni.config import Config, SpaceConfig
-from adabert_nni.files import read_json
+from adabert_nni.errors import AdaBertError
+from adabert_nni.files import check_manifest, check_writable, read_json, same_meta
 from adabert_nni.inputs import Inputs, prepare, read_rows
 from adabert_nni.limits import set_limits
 from adabert_nni.model.architecture import Architecture
@@ -85,9 +85,11 @@ def search(config: Config, output: Path, on_epoch: EpochReport | None = None) ->
     if config.run.threads is not None:
         torch.set_num_threads(config.run.threads)
     splits = read_rows(config.data)
+    settings = config.deciding()
+    _refuse_other(output / "search", settings)
+    check_writable(output)
     limits = set_limits(config, space, splits.task, output)
     inputs = prepare(config, space.dim, splits)
-    settings = config.deciding()
     scalars = epoch_scalars(output / "tensorboard")
 
     def after_epoch(epoch: int, metrics: dict[str, float]) -> None:
@@ -125,7 +127,7 @@ def start_student(config: Config, found: Searched) -> AdaBertForSequenceClassifi
     )
     if config.student.student_start == "fresh":
         return fresh_student(architecture, config, found.space, found.inputs)
-    weights = load_file(found.folder / "supernet.safetensors")
+    weights = read_tensors(found.folder / "supernet.safetensors")
     return derive(architecture, weights, student_config(architecture, found.space, found.inputs))
 
 
@@ -179,15 +181,27 @@ def train_fixed(
     space = SpaceConfig.load(config.search.space)
     if random_like:
         found = draw_alike(found, space.ops, space.dim, config.run.seed)
-    inputs = prepare(config, space.dim, read_rows(config.data))
+    splits = read_rows(config.data)
+    settings = {**config.deciding(), "architecture": found.to_dict()}
+    _refuse_other(output / "student", settings)
+    check_writable(output)
+    inputs = prepare(config, space.dim, splits)
 
     def build(folder: Path, checkpoint: Checkpoint) -> None:
         student = fresh_student(found, config, space, inputs)
         train_and_save(student, config, inputs, folder, checkpoint)
 
-    settings = {**config.deciding(), "architecture": found.to_dict()}
     built_resumably(output / "student", build, settings, {**settings, "inputs": inputs.name})
     return _report(config, inputs, output, settings, started)
+
+
+def _refuse_other(folder: Path, settings: dict[str, Any]) -> None:
+    """Refuse a finished folder of other settings before a teacher is trained in vain."""
+    try:
+        found = check_manifest(folder)
+    except AdaBertError:  # there is none, or it is damaged and will be made again
+        return
+    same_meta(folder, found, settings)
 
 
 def _report(

@@ -29,7 +29,15 @@ Rate = Annotated[float, BeforeValidator(_no_bool), Field(gt=0, le=1)]
 Share = Annotated[float, BeforeValidator(_no_bool), Field(ge=0, le=1)]
 BelowOne = Annotated[float, BeforeValidator(_no_bool), Field(ge=0, lt=1)]
 Text = Annotated[str, Field(min_length=1)]
-Place = Annotated[Path, AfterValidator(Path.expanduser)]
+
+
+def _place(path: Path) -> Path:
+    if "\0" in str(path):
+        raise ValueError("it should be a path, which holds no zero byte")
+    return Path(os.path.expanduser(path))  # "~nobody" stays as it is
+
+
+Place = Annotated[Path, AfterValidator(_place)]
 
 
 def _environment(name: str, default: str | None = None) -> Any:

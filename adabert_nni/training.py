@@ -48,6 +48,24 @@ def row_positions(encoded: Encoded, ids: Tensor) -> Tensor:
     return positions[torch.searchsorted(ordered, ids)]
 
 
+def check_finite(model: nn.Module, where: str) -> None:
+    """Refuse weights that a last step has broken, which no later loss would tell.
+
+    Args:
+        model: whose parameters are looked at.
+        where: the start of the message.
+
+    Raises:
+        AdaBertError: naming the first weight that holds a NaN or an infinite number.
+    """
+    wrong = [name for name, weight in model.named_parameters() if not weight.isfinite().all()]
+    if wrong:
+        raise AdaBertError(
+            f"{where}: {wrong[0]} holds numbers that are not finite; lower the learning rate or look "
+            "for broken rows in the data"
+        )
+
+
 def predict(
     model: nn.Module, encoded: Encoded, batch_size: int = 64, label: str = "predict"
 ) -> Tensor:
@@ -110,7 +128,7 @@ def fit(
             on, put back in place, on its own device.
 
     Raises:
-        AdaBertError: if a loss is NaN or infinite; the step is not taken.
+        AdaBertError: if a loss is NaN or infinite, whose step is not taken; or a weight after an epoch.
     """
     device = next(model.parameters()).device
     batches = loader(train, batch_size, shuffle=True, seed=seed)
@@ -155,5 +173,6 @@ def fit(
             if checkpoint is not None and checkpoint.due():
                 place = {"epoch": epoch, "losses": losses, "seconds": time.monotonic() - start}
                 checkpoint.save({**place, "memory": memory, **state_of(parts)})
+        check_finite(model, name)
         mean, seconds = sum(losses) / len(losses), time.monotonic() - start
         after_epoch(epoch, {"loss": mean, "seconds": seconds})

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from adabert_nni.errors import AdaBertError
 
@@ -120,25 +120,46 @@ def _records(path: Path) -> Iterator[Record]:
     if reader is None:
         allowed = ", ".join(f"{suffix}[.gz]" for suffix in _READERS)
         raise AdaBertError(f"{path}: cannot read this kind of file, allowed are {allowed}")
-    yield from reader(_decode(path), str(path))
+    yield from reader(_lines(path), str(path))
 
 
-def _decode(path: Path) -> str:
+def _lines(path: Path) -> Iterator[str]:
+    """The lines of a file as they stand, read as they are asked for: a file may be larger than memory."""
+    packed = path.suffix == ".gz"
     try:
-        data = path.read_bytes()
-        data = gzip.decompress(data) if path.suffix == ".gz" else data
+        with gzip.open(path) if packed else path.open("rb") as file:
+            blank: list[str] = []
+            lines = iter(io.TextIOWrapper(cast(IO[bytes], file), "utf-8-sig", newline=""))
+            for line in lines:
+                blank.append(line)
+                if line.strip():
+                    break
+            else:
+                raise AdaBertError(f"{path}: the file is empty; it must hold labelled texts")
+            yield from blank
+            yield from lines
     except FileNotFoundError:
         raise AdaBertError(f"{path}: there is no such file; check the path") from None
-    except (OSError, EOFError, zlib.error) as error:
+    except UnicodeDecodeError:
+        raise AdaBertError(_not_utf8(path)) from None
+    except AdaBertError:
+        raise
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise AdaBertError(f"{path}: cannot be read ({error}); give a whole file") from error
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        at, byte = f"{path} line {data[: error.start].count(10) + 1}", data[error.start]
-        raise AdaBertError(f"{at}: byte 0x{byte:02x} is not UTF-8; save it as UTF-8") from error
-    if not text.strip():
-        raise AdaBertError(f"{path}: the file is empty; it must hold labelled texts")
-    return text
+
+
+def _not_utf8(path: Path) -> str:
+    """Look for the first line that is no UTF-8; no character goes on after a line feed."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                return (
+                    f"{path} line {number}: byte 0x{line[error.start]:02x} is not UTF-8; "
+                    "save it as UTF-8"
+                )
+    return f"{path}: is not UTF-8; save it as UTF-8"
 
 
 def _text(value: object, at: str) -> str:
@@ -174,9 +195,9 @@ def _by_header(rows: Iterator[tuple[int, list[str]]], where: str) -> Iterator[Re
         yield line, dict(zip(header, fields, strict=True))
 
 
-def _csv(text: str, where: str) -> Iterator[Record]:
+def _csv(text: Iterator[str], where: str) -> Iterator[Record]:
     def rows() -> Iterator[tuple[int, list[str]]]:
-        reader, line = csv.reader(io.StringIO(text, newline=""), strict=True), 1
+        reader, line = csv.reader(text, strict=True), 1
         try:
             for fields in reader:
                 yield line, fields
@@ -192,14 +213,14 @@ def _csv(text: str, where: str) -> Iterator[Record]:
         csv.field_size_limit(before)
 
 
-def _tsv(text: str, where: str) -> Iterator[Record]:
-    lines = enumerate(io.StringIO(text, newline=""), start=1)
-    rows = ((number, line.rstrip("\r\n").split("\t")) for number, line in lines)
+def _tsv(text: Iterator[str], where: str) -> Iterator[Record]:
+    numbered = enumerate(text, start=1)
+    rows = ((number, line.rstrip("\r\n").split("\t")) for number, line in numbered)
     return _by_header(rows, where)  # as in GLUE: quotes are characters like any other
 
 
-def _jsonl(text: str, where: str) -> Iterator[Record]:
-    for number, line in enumerate(io.StringIO(text, newline=""), start=1):
+def _jsonl(text: Iterator[str], where: str) -> Iterator[Record]:
+    for number, line in enumerate(text, start=1):
         if not line.strip():
             continue
         try:
@@ -211,5 +232,5 @@ def _jsonl(text: str, where: str) -> Iterator[Record]:
         yield number, record
 
 
-_Reader = Callable[[str, str], Iterator[Record]]
+_Reader = Callable[[Iterator[str], str], Iterator[Record]]
 _READERS: dict[str, _Reader] = {".csv": _csv, ".tsv": _tsv, ".jsonl": _jsonl}

@@ -7,6 +7,7 @@ made on them, and validation rows are only ever reported on. It must not know of
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 from adabert_nni.data import embedded
@@ -151,7 +152,7 @@ def _find(folder: Path, split: str) -> Path:
     stems = (split, "validation") if split.startswith("validation") else (split,)
     paths = [folder / f"{stem}.tsv{end}" for stem in stems for end in ("", ".gz")]
     for path in paths:
-        if path.is_file():
+        if os.path.isfile(path):  # which takes any text for a name, also one that is too long
             return path
     raise AdaBertError(
         f"{paths[0]}[.gz]: there is no such file; the data folder (--data-dir, ADABERT_DATA) holds "

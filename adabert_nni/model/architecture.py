@@ -12,6 +12,7 @@ from typing import Any
 
 FORMAT = "adabert-architecture"
 VERSION = 1
+MOST = {"depth": 24, "nodes": 8}  # as in SpaceConfig; beyond that a file could ask for all memory
 ZERO = "zero"
 # Ops that map zeros to zeros: reading a node without inputs through them gives nothing.
 KEEPS_ZERO = frozenset({"avg_pool_3", "max_pool_3", "skip_connect", ZERO})
@@ -31,8 +32,8 @@ class Architecture:
     """One point of the architecture space, equation (2) of the paper.
 
     Attributes:
-        depth: number of stacked cells K, >= 1.
-        nodes: number of intermediate nodes N, >= 1.
+        depth: number of stacked cells K, 1 to 24.
+        nodes: number of intermediate nodes N, 1 to 8.
         edges: op name for every edge of the cell, ``{"0_2": "std_conv_3", ...}``.
     """
 
@@ -41,12 +42,12 @@ class Architecture:
     edges: Mapping[str, str]
 
     def __post_init__(self) -> None:
-        """Check that depth and nodes are positive and that exactly the cell's edges have an op."""
-        for key in ("depth", "nodes"):
+        """Check that depth and nodes are in range and that exactly the cell's edges have an op."""
+        for key, most in MOST.items():
             value = getattr(self, key)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
                 raise ArchitectureError(
-                    f"architecture: {key} is {value!r}; it must be a whole number >= 1"
+                    f"architecture: {key} is {value!r}; it must be a whole number from 1 to {most}"
                 )
         if not isinstance(self.edges, Mapping):
             raise ArchitectureError(
@@ -133,7 +134,9 @@ class Architecture:
             ArchitectureError: if the depth is missing or the edges are not those of a cell.
         """
         edges = {
-            key.removeprefix("edge_"): op for key, op in sample.items() if key.startswith("edge_")
+            str(key).removeprefix("edge_"): op
+            for key, op in sample.items()
+            if str(key).startswith("edge_")
         }
         chosen = sample.get("depth")
         depth = chosen[0] if isinstance(chosen, list | tuple) and len(chosen) == 1 else chosen
@@ -141,14 +144,9 @@ class Architecture:
             raise ArchitectureError(
                 f"sample: depth is {chosen!r}; it must be [index] with index >= 0"
             )
-        nodes = (
-            max(
-                (int(name.split("_")[1]) for name in edges if name.split("_")[-1].isdigit()),
-                default=2,
-            )
-            - 1
-        )
-        return cls(depth=depth + 1, nodes=nodes, edges=edges)
+        targets = [name.partition("_")[2] for name in edges]
+        last = max((int(j) for j in targets if j.isdecimal() and len(j) < 4), default=2)
+        return cls(depth=depth + 1, nodes=last - 1, edges=edges)
 
     def save(self, path: Path) -> None:
         """Write the envelope as JSON."""
@@ -173,9 +171,9 @@ class Architecture:
             raise ArchitectureError(
                 f"{path}: cannot be read ({error.strerror}); give an architecture.json"
             ) from error
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        except ArchitectureError as error:
+            raise ArchitectureError(f"{path}: {error}") from error
+        except (ValueError, RecursionError) as error:
             raise ArchitectureError(
                 f"{path}: not JSON ({error}); give an architecture.json"
             ) from error
-        except ArchitectureError as error:
-            raise ArchitectureError(f"{path}: {error}") from error

@@ -103,7 +103,7 @@ def write_comparison(
 
 def load_local(folder: Path) -> PreTrainedModel:
     """A classifier in eval mode; modelling code beside a student stays unused, since its class is registered."""
-    local = {"local_files_only": True, "trust_remote_code": False}
+    local = {"local_files_only": True, "trust_remote_code": False, "use_safetensors": True}
     return AutoModelForSequenceClassification.from_pretrained(folder, **local).eval()
 
 

@@ -20,6 +20,7 @@ from adabert_nni.search.evaluator import SearchModule
 from adabert_nni.search.space import DEPTH, AdaBertSpace, edge_label
 from adabert_nni.search.supernet import Draw, GumbelSampler
 from adabert_nni.search.targets import Target, most_probable
+from adabert_nni.training import check_finite
 
 FREE_OPS = ("skip_connect", "zero")
 # A target that is missed by its own size during the whole search ends with this multiplier. Where that turns
@@ -232,7 +233,12 @@ class AdaBertModule(BaseOneShotLightningModule):
         self.training_module.validation_step(batch, batch_idx)
 
     def on_train_epoch_end(self) -> None:
-        """Tell the caller this epoch's numbers; Lightning has validated before."""
+        """Tell the caller this epoch's numbers; Lightning has validated before.
+
+        Raises:
+            AdaBertError: if a weight or a logit of P_alpha is not finite.
+        """
+        check_finite(self, f"search, epoch {self.epoch}")
         if self.settings.on_epoch is not None:
             self.settings.on_epoch(self.epoch, self.epoch_metrics())
 

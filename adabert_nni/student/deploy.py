@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -22,7 +21,7 @@ from transformers import (
 from adabert_nni.data.encoding import Encoded, encode, loader
 from adabert_nni.data.tasks import Rows, Task
 from adabert_nni.errors import AdaBertError
-from adabert_nni.files import new_folder, read_json, write_json
+from adabert_nni.files import MANIFEST, check_manifest, new_folder, read_json, write_json
 from adabert_nni.metrics import score
 from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
 from adabert_nni.student.formats import export_student, get_format, logits, made_up
@@ -49,12 +48,16 @@ def load_student(
         Both, from the files alone.
 
     Raises:
-        AdaBertError: if there is no student there.
+        AdaBertError: if there is no student there, or its manifest tells of another file.
     """
+    if (folder / MANIFEST).is_file():  # a copy from a hub may lack it
+        check_manifest(folder)
     try:
-        model = AutoModelForSequenceClassification.from_pretrained(folder, **LOCAL)
+        model = AutoModelForSequenceClassification.from_pretrained(
+            folder, **LOCAL, use_safetensors=True
+        )
         tokenizer = AutoTokenizer.from_pretrained(folder, **LOCAL)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except Exception as error:  # the tokenizers' own errors have no class of their own
         first = str(error).partition("\n")[0]
         raise AdaBertError(
             f"{folder}: no student can be read there ({first}); give the folder 'student' of a run"

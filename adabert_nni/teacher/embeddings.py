@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, PreTrainedModel
 
 from adabert_nni.errors import AdaBertError
-from adabert_nni.teacher.source import LOCAL
+from adabert_nni.teacher.source import WEIGHTS_ONLY
 
 
 def embedding_tables(folder: Path) -> tuple[Tensor, Tensor]:
@@ -20,7 +20,7 @@ def embedding_tables(folder: Path) -> tuple[Tensor, Tensor]:
     P is 0 for a teacher without absolute positions (DeBERTa, ModernBERT). RoBERTa's first positions, which
     it never uses for tokens, are left out.
     """
-    model = AutoModel.from_pretrained(folder, **LOCAL)
+    model = AutoModel.from_pretrained(folder, **WEIGHTS_ONLY)
     words = model.get_input_embeddings().weight.detach().clone()
     positions = _positions(model)
     return words, torch.zeros(0, words.shape[1]) if positions is None else positions.clone()

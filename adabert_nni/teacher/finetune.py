@@ -162,7 +162,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """
     try:
         return AutoTokenizer.from_pretrained(folder, **LOCAL)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # the tokenizers' own errors have no class of their own
         raise AdaBertError(
             f"tokenizer in {folder}: cannot be read ({first_line(error)}); "
             "put one there with tokenizer.save_pretrained"

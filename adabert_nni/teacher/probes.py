@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 
-from adabert_nni.checkpoint import Checkpoint, Stateful, restore, state_of
+from adabert_nni.checkpoint import Checkpoint, Stateful, read_tensors, restore, state_of
 from adabert_nni.data.encoding import Encoded
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import write_json
@@ -29,7 +29,7 @@ from adabert_nni.metrics import score
 from adabert_nni.problems import CLASSIFICATION, UNSCALED, Problem, Scale, in_units
 from adabert_nni.progress import progress
 from adabert_nni.teacher.hidden import hidden_states
-from adabert_nni.teacher.source import LOCAL
+from adabert_nni.teacher.source import WEIGHTS_ONLY
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ def build_probes(
     """
     start = time.monotonic()
     model = AutoModelForSequenceClassification.from_pretrained(
-        teacher, **LOCAL, dtype=torch.float32
+        teacher, **WEIGHTS_ONLY, dtype=torch.float32
     )
     if model.config.num_labels != labels:
         raise AdaBertError(
@@ -170,7 +170,7 @@ def load_probes(folder: Path) -> dict[str, Tensor]:
 
     In regression both hold values, in units of the labels' deviation from their mean.
     """
-    return load_file(folder / TABLE)
+    return read_tensors(folder / TABLE)
 
 
 class Probes:

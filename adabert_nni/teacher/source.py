@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import torch
 from huggingface_hub import HfApi, snapshot_download
@@ -32,6 +33,16 @@ REACH_SECONDS = 4.0
 PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.model"]  # no pickles, no other frameworks
 # Left unset, transformers asks on the terminal whether to run code that a checkpoint brings.
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
+WEIGHTS_ONLY = {**LOCAL, "use_safetensors": True}  # no pickle, whatever else lies in the folder
+UNREADABLE = (
+    OSError,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    SafetensorError,
+)
 
 
 @dataclass(frozen=True)
@@ -60,12 +71,19 @@ ALIASES: dict[str, PackagedCheckpoint] = {
     ),
 }
 
+# What a name on the hub stands for: nobody can put other weights in their place.
+REVISIONS: dict[str, str] = {
+    "bert-base-uncased": "86b5e0934494bd15c9632b12f734a8a67f723594",
+    "google-bert/bert-base-uncased": "86b5e0934494bd15c9632b12f734a8a67f723594",
+}
+
 
 def locate_teacher(source: str) -> Path:
     """The local folder of a teacher, fetched from the hub if it has to be.
 
     Args:
-        source: an alias, a folder, or a model name on the hub (looked up in its cache first).
+        source: an alias, a folder, or a model name on the hub (looked up in its cache first), to which
+            ``@`` and a commit may be added; ``bert-base-uncased`` has one of its own.
 
     Returns:
         A folder with ``config.json`` and safetensors weights.
@@ -73,11 +91,11 @@ def locate_teacher(source: str) -> Path:
     Raises:
         AdaBertError: if there is no such teacher, within about 5 s even without a network.
     """
-    folder = Path(source).expanduser()
+    folder = Path(os.path.expanduser(source))
     if source in ALIASES:
         folder = _packaged(source, ALIASES[source])
-    elif not folder.is_dir():
-        if source.startswith((".", "~", os.sep)) or source.count("/") > 1 or folder.exists():
+    elif not os.path.isdir(folder):  # which takes any text for a name, also one that is too long
+        if source.startswith((".", "~", os.sep)) or source.count("/") > 1 or os.path.exists(folder):
             raise AdaBertError(
                 f"teacher {source!r}: there is no such folder; give a Hugging Face folder, "
                 f"a model name on the hub or one of {sorted(ALIASES)}"
@@ -116,9 +134,11 @@ def _packaged(alias: str, checkpoint: PackagedCheckpoint) -> Path:
     return weights.parent
 
 
-def _from_hub(name: str) -> Path:
+def _from_hub(source: str) -> Path:
+    name, _, given = source.partition("@")
+    revision = given or REVISIONS.get(name)
     try:
-        folder = Path(snapshot_download(name, local_files_only=True))
+        folder = Path(snapshot_download(name, revision=revision, local_files_only=True))
         if any(folder.glob("*.safetensors")):
             return folder
     except HFValidationError:
@@ -130,14 +150,25 @@ def _from_hub(name: str) -> Path:
         pass  # not in the cache, or not whole: ask the hub
     try:
         # Loading by name would retry for 20 s and more without a network; one short question first.
-        HfApi().model_info(name, timeout=REACH_SECONDS)
-        logger.info("fetching %s from the hub", name)
-        return Path(snapshot_download(name, allow_patterns=PATTERNS))
+        found = HfApi().model_info(name, revision=revision, timeout=REACH_SECONDS)
+        logger.info("fetching %s@%s from the hub", name, found.sha)
+        return Path(snapshot_download(name, revision=found.sha, allow_patterns=PATTERNS))
     except (HubError, OSError) as error:
         raise AdaBertError(
             f"teacher {name!r}: no such folder, not in the hub's cache, and the hub did not give "
             f"it ({first_line(error)}); use a local folder, one of {sorted(ALIASES)}, or an "
             "HF_HOME whose cache holds it"
+        ) from None
+
+
+def load_config(folder: Path) -> Any:
+    """The config in a model folder; AdaBertError if transformers cannot read it."""
+    try:
+        return AutoConfig.from_pretrained(folder, **LOCAL)
+    except UNREADABLE as error:
+        raise AdaBertError(
+            f"teacher {folder}: its config.json cannot be read ({first_line(error)}); give a folder as "
+            "save_pretrained writes it"
         ) from None
 
 
@@ -158,12 +189,11 @@ def load_classifier(folder: Path, task: Task, *, fresh_head: bool) -> PreTrained
     names = dict(enumerate(task.labels))
     try:
         if not fresh_head:
-            config = AutoConfig.from_pretrained(folder, **LOCAL)
-            found = config.id2label
+            found = load_config(folder).id2label
             _check_labels(folder, [found[number] for number in sorted(found)], task)
         model, report = AutoModelForSequenceClassification.from_pretrained(
             folder,
-            **LOCAL,
+            **WEIGHTS_ONLY,
             dtype=torch.float32,
             id2label=names,
             label2id={name: number for number, name in names.items()},
@@ -171,7 +201,7 @@ def load_classifier(folder: Path, task: Task, *, fresh_head: bool) -> PreTrained
             ignore_mismatched_sizes=fresh_head,
             output_loading_info=True,
         )
-    except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
+    except UNREADABLE as error:
         if isinstance(error, AdaBertError):
             raise
         raise AdaBertError(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adabert_nni.files import atomic_write, read_json, write_json
+from adabert_nni.files import atomic_write, check_writable, read_json, write_json
 from adabert_nni.verbs.options import json_file, positive
 
 REFERENCE = "reference"
@@ -139,7 +139,7 @@ def _teacher(source: str | None, student: Path | None) -> Any:
     """The teacher as asked for, or the one of the student's run if it is still there."""
     from transformers import AutoModelForSequenceClassification
 
-    from adabert_nni.teacher.source import LOCAL, locate_teacher
+    from adabert_nni.teacher.source import WEIGHTS_ONLY, locate_teacher
 
     if source is None:
         told = student.resolve().parent / "teacher.json" if student is not None else Path()
@@ -148,7 +148,7 @@ def _teacher(source: str | None, student: Path | None) -> Any:
             return None
     else:
         folder = locate_teacher(source)
-    return AutoModelForSequenceClassification.from_pretrained(folder, **LOCAL)
+    return AutoModelForSequenceClassification.from_pretrained(folder, **WEIGHTS_ONLY)
 
 
 def _inference(parser: argparse.ArgumentParser) -> None:
@@ -187,6 +187,7 @@ BENCHMARKS: dict[str, Benchmark] = {
 
 def benchmark(args: argparse.Namespace) -> str:
     """Time what a run has made beside what it is compared with."""
+    check_writable(args.output.parent)
     return BENCHMARKS[args.what].run(args)
 
 

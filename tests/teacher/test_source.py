@@ -6,6 +6,7 @@ import sys
 import time
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
@@ -16,6 +17,7 @@ from adabert_nni.errors import AdaBertError
 from adabert_nni.teacher import source
 from adabert_nni.teacher.source import (
     ALIASES,
+    REVISIONS,
     PackagedCheckpoint,
     load_classifier,
     locate_teacher,
@@ -139,24 +141,44 @@ def test_a_cached_hub_model_opens_no_connection(monkeypatch, tmp_path):
     assert locate_teacher("someone/bert") == cached
 
 
-def test_pickled_weights_are_not_fetched_from_the_hub(monkeypatch, tmp_path):
-    asked: list[str] = []
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """A cold cache and a hub whose models all stand at commit c0ffee; what it was asked for."""
+    asked: list[dict] = []
 
-    def fetch(name: str, *, local_files_only: bool = False, allow_patterns: list[str]) -> str:
+    def fetch(name: str, *, local_files_only: bool = False, **rest: object) -> str:
+        asked.append({"name": name, "cached": local_files_only, **rest})
         if local_files_only:
             raise LocalEntryNotFoundError("cold")
-        asked.extend(allow_patterns)
         return str(saved(tmp_path / "bert"))
 
-    def lookup(name: str, *, local_files_only: bool = False, allow_patterns: object = None) -> str:
-        return fetch(
-            name, local_files_only=local_files_only, allow_patterns=list(allow_patterns or [])
-        )
+    def commit(api, name, *, revision, timeout):
+        return SimpleNamespace(sha=revision or "c0ffee")
 
-    monkeypatch.setattr(source, "snapshot_download", lookup)
-    monkeypatch.setattr(source.HfApi, "model_info", lambda *a, **k: None)
+    monkeypatch.setattr(source, "snapshot_download", fetch)
+    monkeypatch.setattr(source.HfApi, "model_info", commit)
+    return asked
+
+
+def test_pickled_weights_are_not_fetched_from_the_hub(hub):
     locate_teacher("someone/bert")
-    assert not [pattern for pattern in asked if pattern.endswith(("bin", "pt", "*"))]
+    patterns = hub[-1]["allow_patterns"]
+    assert patterns
+    assert not [pattern for pattern in patterns if pattern.endswith(("bin", "pt", "*"))]
+
+
+@pytest.mark.parametrize(
+    ("name", "cached", "fetched"),
+    [
+        ("bert-base-uncased", REVISIONS["bert-base-uncased"], REVISIONS["bert-base-uncased"]),
+        ("someone/bert@1234abc", "1234abc", "1234abc"),
+        ("someone/bert", None, "c0ffee"),  # what the hub said is what is fetched
+    ],
+)
+def test_weights_are_those_of_one_commit(hub, name, cached, fetched):
+    locate_teacher(name)
+    assert [asked["revision"] for asked in hub] == [cached, fetched]
+    assert {asked["name"] for asked in hub} == {name.partition("@")[0]}
 
 
 @pytest.mark.parametrize("missing", ["config.json", "model.safetensors"])
