@@ -1,6 +1,7 @@
 """What a trial says to NNI, and what it hears: parameters in, numbers per epoch and at the end out."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import nni
@@ -15,12 +16,23 @@ def trial_parameters() -> dict[str, Any]:
 
 def report_epoch(epoch: int, metrics: dict[str, float]) -> None:
     """Send an epoch's numbers to the web UI; ``default`` is its curve."""
-    nni.report_intermediate_result(_finite(metrics))
+    _send(nni.report_intermediate_result, metrics)
 
 
 def report_final(metrics: dict[str, float]) -> None:
     """Send the final numbers; ``default`` ranks the trials."""
-    nni.report_final_result(_finite(metrics))
+    _send(nni.report_final_result, metrics)
+
+
+def _send(report: Callable[[Any], None], metrics: dict[str, float]) -> None:
+    finite = _finite(metrics)
+    try:
+        report(finite)
+    except OSError as error:  # what requests raises when nobody answers
+        raise AdaBertError(
+            "report to NNI: its manager does not answer, so this trial ends; its checkpoint stays, and "
+            "'adabert nnictl resume' goes on from there"
+        ) from error
 
 
 def _finite(metrics: dict[str, float]) -> dict[str, float]:
