@@ -200,3 +200,50 @@ def test_a_manager_that_someone_stops_is_told_in_one_sentence(start, environment
     assert "Traceback" not in said.read_text()
     assert not list(tmp_path.glob("*out*"))
     assert nothing_left(experiment, port)
+
+
+TRIAL = """
+import json, os, pathlib, time, nni
+nni.get_next_parameter()
+folder = pathlib.Path(os.environ["NNI_OUTPUT_DIR"])
+if not (folder / "begun").exists():
+    (folder / "begun").touch()
+    time.sleep(600)
+(folder / "metrics.json").write_text(json.dumps({"of": folder.name}))
+nni.report_final_result({"default": 0.5})
+"""
+
+
+def test_a_resumed_trial_finds_its_folder_again_and_the_best_can_be_had_any_time(
+    environment, tmp_path
+):
+    port = str(free_port())
+    (tmp_path / "trial.py").write_text(TRIAL)
+    (tmp_path / "mine.yml").write_text(EXPERIMENT.format(f"{sys.executable} trial.py", 1))
+
+    def adabert(*words):
+        with (tmp_path / "said").open("w") as said:  # a pipe would stay open in the manager
+            done = subprocess.run(
+                [*ADABERT, *words], cwd=tmp_path, env=environment, stdout=said, stderr=said, check=False
+            )  # fmt: skip
+        return done.returncode, (tmp_path / "said").read_text()
+
+    assert adabert("nnictl", "create", "--config", "mine.yml", "--port", port)[0] == 0
+    experiment = ask(port, "experiment")["id"]
+    try:
+        assert within(90, lambda: list((tmp_path / "home").glob("**/begun")))
+        code, told = adabert("best", "--experiment", experiment, "--output", "early")
+        assert (code, "no trial has succeeded yet" in told) == (2, True)
+        assert adabert("nnictl", "stop", experiment)[0] == 0
+        assert adabert("nnictl", "resume", experiment, "--port", port)[0] == 0
+        assert not answers("127.0.0.2", int(port))
+        job = first_success(port)
+        (trial,) = (path.parent.name for path in (tmp_path / "home").glob("**/begun"))
+        assert job["trialJobId"] == trial
+        assert adabert("best", "--experiment", experiment, "--output", "running")[0] == 0
+    finally:
+        adabert("nnictl", "stop", experiment)
+    assert adabert("best", "--experiment", experiment, "--output", "stopped")[0] == 0
+    for name in ("running", "stopped"):
+        assert json.loads((tmp_path / name / "metrics.json").read_text()) == {"of": trial}
+    assert nothing_left(experiment, int(port))
