@@ -12,7 +12,7 @@ from adabert_nni.benchmark.search import BASE, GROWN, Case, cases, run_search_be
 from adabert_nni.benchmark.workers import Worker
 from adabert_nni.errors import AdaBertError
 from adabert_nni.search.steps import StepSize
-from adabert_nni.verbs import BENCHMARKS
+from adabert_nni.verbs.benchmark import BENCHMARKS
 
 KEYS = {"model", "backend", "batch", "length", "max_depth", "ms", "peak_bytes", "floor_ms"}
 # A step at depth 2 takes these ms, at depth 1 half of it; the peer knows one depth only.
