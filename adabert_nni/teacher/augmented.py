@@ -20,8 +20,8 @@ from adabert_nni.data.augment import COPY_BITS, augment, vocabulary
 from adabert_nni.data.tasks import Rows, Splits
 from adabert_nni.files import read_json, write_json
 from adabert_nni.losses import UNLABELLED
-from adabert_nni.teacher.proposals import proposer
 from adabert_nni.progress import progress
+from adabert_nni.teacher.proposals import proposer
 
 logger = logging.getLogger(__name__)
 
