@@ -172,7 +172,8 @@ def palette() -> str:
 
 
 def _where(metrics: Mapping[str, Any]) -> str:
-    threads = f"{metrics['threads']} threads" if "threads" in metrics else ""
+    count = metrics.get("threads")
+    threads = f"{count} thread{'s' if count > 1 else ''}" if count else ""
     return ", ".join(
         filter(None, [str(metrics.get("device", "")), threads, metrics.get("dtype", "")])
     )
