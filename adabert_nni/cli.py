@@ -26,6 +26,7 @@ from adabert_nni.verbs.export import add_export, export
 from adabert_nni.verbs.options import add_settings
 from adabert_nni.verbs.paper import add_paper, paper
 from adabert_nni.verbs.predict import add_evaluate, add_predict, evaluate, predict
+from adabert_nni.verbs.report import add_plot, add_report, plot, report
 from adabert_nni.verbs.runs import (
     add_baseline,
     add_best,
@@ -195,6 +196,8 @@ VERBS: dict[str, Verb] = {
         add_paper,
     ),
     "doctor": Verb(_doctor, "adabert doctor --cache /tmp/cache", add_doctor),
+    "report": Verb(shown(report), "adabert report runs/first runs/second", add_report),
+    "plot": Verb(shown(plot), "adabert plot runs/first", add_plot),
     "nnictl": Verb(
         nnictl, "adabert nnictl create --config experiments/sst2.yml --port 8080", _nnictl
     ),

@@ -1,11 +1,12 @@
 """What a task is scored by: one table of metrics over predicted and true class ids, or values.
 
-It must not know of models, logits or tasks.
+It must not know of models or tasks. Shapes: R rows, C classes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from sklearn.metrics import accuracy_score, f1_score
@@ -51,6 +52,23 @@ METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "rmse": lambda labels, predictions: float(np.sqrt(np.square(labels - predictions).mean())),
 }
 SHARES = ("accuracy", "f1")  # in [0, 1], shown in percent
+
+PREDICTIONS = "predictions.json"  # in a teacher's and a student's folder, of the validation rows
+
+
+def answers(logits: Tensor) -> dict[str, list[Any]]:
+    """Outputs as plain data, to four digits.
+
+    Args:
+        logits: (R, C).
+
+    Returns:
+        By row the class id and its probability, ``classes`` and ``confidence``; with one output ``values``.
+    """
+    if logits.shape[1] == 1:
+        return {"values": [round(value, 4) for value in logits.squeeze(1).tolist()]}
+    sure, classes = logits.softmax(-1).max(-1)
+    return {"classes": classes.tolist(), "confidence": [round(p, 4) for p in sure.tolist()]}
 
 
 def score(

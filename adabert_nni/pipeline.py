@@ -18,17 +18,22 @@ from adabert_nni.errors import AdaBertError
 from adabert_nni.files import check_manifest, check_writable, read_json, same_meta
 from adabert_nni.inputs import Inputs, prepare, read_rows
 from adabert_nni.limits import set_limits
+from adabert_nni.metrics import answers, score
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
 from adabert_nni.model.ops import check_ops
 from adabert_nni.problems import unscale_head
+from adabert_nni.report.card import published, shareable
+from adabert_nni.report.evaluation import write_evaluation
+from adabert_nni.report.html import write_html
 from adabert_nni.report.summary import write_report
 from adabert_nni.search.run import run_search
 from adabert_nni.search.tensorboard import epoch_scalars
 from adabert_nni.student.derive import derive, keep_strongest
 from adabert_nni.student.draw import draw_alike
 from adabert_nni.student.export import save_student
-from adabert_nni.student.train import evaluate, train_student
+from adabert_nni.student.train import train_student
+from adabert_nni.training import predict
 
 EpochReport = Callable[[int, dict[str, float]], None]
 
@@ -153,7 +158,7 @@ def compress(config: Config, output: Path, on_epoch: EpochReport | None = None) 
         train_and_save(student, config, found.inputs, folder, checkpoint)
 
     made_from = {**found.settings, "inputs": found.inputs.name}
-    built_resumably(output / "student", train, found.settings, made_from)
+    built_resumably(output / "student", train, published(made_from), made_from)
     return _report(config, found.inputs, output, found.settings, started)
 
 
@@ -183,7 +188,7 @@ def train_fixed(
         found = draw_alike(found, space.ops, space.dim, config.run.seed)
     splits = read_rows(config.data)
     settings = {**config.deciding(), "architecture": found.to_dict()}
-    _refuse_other(output / "student", settings)
+    _refuse_other(output / "student", shareable(settings))
     check_writable(output)
     inputs = prepare(config, space.dim, splits)
 
@@ -191,23 +196,34 @@ def train_fixed(
         student = fresh_student(found, config, space, inputs)
         train_and_save(student, config, inputs, folder, checkpoint)
 
-    built_resumably(output / "student", build, settings, {**settings, "inputs": inputs.name})
+    made_from = {**settings, "inputs": inputs.name}
+    built_resumably(output / "student", build, published(made_from), made_from)
     return _report(config, inputs, output, settings, started)
 
 
 def _refuse_other(folder: Path, settings: dict[str, Any]) -> None:
-    """Refuse a finished folder of other settings before a teacher is trained in vain."""
+    """Refuse a finished folder of other settings before a teacher is trained in vain.
+
+    What its manifest tells beside ``settings``, such as the inputs, is compared once they are there.
+    """
     try:
         found = check_manifest(folder)
     except AdaBertError:  # there is none, or it is damaged and will be made again
         return
-    same_meta(folder, found, settings)
+    same_meta(folder, {key: found[key] for key in settings if key in found}, settings)
 
 
 def _report(
     config: Config, inputs: Inputs, output: Path, settings: dict[str, Any], started: float
 ) -> dict[str, Any]:
-    return write_report(
+    write_evaluation(
+        output,
+        inputs.splits,
+        inputs.train,
+        teacher=inputs.teacher,
+        probes=config.run.cache / "probes" / inputs.name,
+    )
+    metrics = write_report(
         output,
         teacher=inputs.teacher,
         task=inputs.splits.task,
@@ -215,6 +231,8 @@ def _report(
         repetitions=config.run.repetitions,
         seconds=time.monotonic() - started,
     )
+    write_html(output)
+    return metrics
 
 
 def train_and_save(
@@ -241,12 +259,13 @@ def train_and_save(
     )
     exported = student.cpu().without_probes()
     unscale_head(exported, task.scale)
-    scores = evaluate(exported, inputs.validation, task.metrics, task.problem)
+    found = predict(exported, inputs.validation, label="evaluate")
     save_student(
         exported,
         inputs.tokenizer,
         folder,
-        scores=scores,
+        scores=score(task.metrics, task.problem.predictions(found), inputs.validation.labels),
         history=history,
         seconds=time.monotonic() - started + checkpoint.spent,
+        predictions=answers(found),
     )

@@ -21,6 +21,7 @@ from adabert_nni.files import MANIFEST, read_json, same_meta
 from adabert_nni.inputs import places, read_rows
 from adabert_nni.model.architecture import edge_names
 from adabert_nni.model.ops import OPS, check_ops
+from adabert_nni.report.card import published
 from adabert_nni.teacher.finetune import load_tokenizer
 from adabert_nni.teacher.source import LOCAL, locate_teacher
 
@@ -82,11 +83,12 @@ def plan(config: Config, output: Path, gflops: float | None = None) -> Plan:
     rate = SHARE * (peak_gflops(1024, 3, config.run.threads) if gflops is None else gflops)
     costs = costs_of(config, space, splits, tokens, encoder_weights(base))
     settings = config.deciding()
+    student = published({**settings, "inputs": found.probes.name})
     folders = {
         "teacher": (found.teacher, _state(found.teacher, CACHED)),
         "probes": (found.probes, _state(found.probes, CACHED)),
         "search": (output / "search", _state(output / "search", DONE, settings)),
-        "student": (output / "student", _state(output / "student", DONE, settings)),
+        "student": (output / "student", _state(output / "student", DONE, student)),
         "report": (output / "metrics.json", MISSING),  # is measured anew each time
     }
     steps = [

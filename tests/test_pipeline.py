@@ -12,6 +12,7 @@ from adabert_nni.benchmark import peers
 from adabert_nni.config import Config
 from adabert_nni.files import read_json
 from adabert_nni.losses import UNLABELLED
+from adabert_nni.plan import plan
 
 SPACE = {
     "ops": ["std_conv_3", "max_pool_3", "skip_connect", "zero"],
@@ -248,3 +249,43 @@ def test_the_students_transfer_decides_which_answers_it_is_given(settings, finis
             with pytest.raises(AdaBertError, match="far enough"):
                 pipeline.train_fixed(config, given, tmp_path / transfer)
     assert [table.shape[1:] for table in seen] == [(3, 2), (1, 2)]  # J = 3 probes; its own head
+
+
+def test_nothing_in_a_students_folder_names_a_place_on_this_machine(settings, finished):
+    _, _, output = finished
+    named = ("teacher", "space", "cache")  # settings that hold folders here
+    for file in (output / "student").iterdir():
+        data = file.read_bytes()
+        assert not [key for key in named if settings[key].encode() in data], file
+        assert str(output).encode() not in data, file
+
+
+def test_a_run_tells_its_p_alpha_by_epoch_and_ends_where_the_search_does(finished):
+    _, _, output = finished
+    shares = read_json(output / "search" / "p_alpha.json")
+    ends = read_json(output / "search" / "search.json")["probs"]
+    assert shares.keys() == ends.keys()
+    for label, choices in shares.items():
+        for choice, by_epoch in choices.items():
+            assert len(by_epoch) == 2
+            assert by_epoch[-1] == pytest.approx(ends[label][choice], abs=1e-4)
+
+
+def test_a_run_counts_what_teacher_and_student_got_right(finished):
+    metrics, _, output = finished
+    told = read_json(output / "evaluation.json")
+    for side, counts in told["confusion"].items():
+        right = sum(counts[k][k] for k in range(2))
+        assert right / told["rows"] == pytest.approx(metrics[f"{side}_accuracy"])
+    assert set(told["confusion"]) == {"teacher", "student"}
+    assert sum(told["knowledge"]["weights"]) == pytest.approx(1, abs=1e-3)
+    assert len(told["knowledge"]["weights"]) == metrics["depth"]
+    page = (output / "report.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>") and "Where student and teacher disagree" in page
+
+
+def test_a_dry_run_sees_that_a_run_is_finished(settings, finished):
+    _, _, output = finished
+    planned = plan(Config.from_mapping(settings, "test"), output, gflops=1.0)
+    states = {step.stage: step.state for step in planned.steps}
+    assert (states["search"], states["student"]) == ("done", "done")

@@ -151,6 +151,9 @@ class AdaBertForSequenceClassification(PreTrainedModel):
         return student.train(self.training)
 
 
+# With these, ``save_pretrained`` also writes this folder's modules and their ``auto_map``, wherever it is called.
+AdaBertConfig.register_for_auto_class("AutoConfig")
+AdaBertForSequenceClassification.register_for_auto_class("AutoModelForSequenceClassification")
 AutoConfig.register("adabert", AdaBertConfig, exist_ok=True)
 AutoModelForSequenceClassification.register(
     AdaBertConfig, AdaBertForSequenceClassification, exist_ok=True

@@ -11,12 +11,12 @@ from typing import Any
 
 import yaml
 
-from adabert_nni.config import NOT_HASHED
+from adabert_nni.config import NOT_HASHED, run_hash
 from adabert_nni.data.tasks import TASKS, Task
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.report.plot import cell_text
-from adabert_nni.report.tables import COLUMNS, gain_rows, markdown_table
+from adabert_nni.report.tables import COLUMNS, gain_rows, markdown_table, millions
 
 REQUIRED = (
     "teacher_params",
@@ -65,7 +65,9 @@ Where the package is installed, `import adabert_nni` takes the place of `trust_r
 {cell}
 ```
 
-## Data
+## Teacher and data
+
+{teacher}
 
 {data} Architecture, epoch and settings were chosen on a part of the training rows that was held out
 for it. The `{split}` split was used to report the numbers above and for nothing else.
@@ -157,9 +159,10 @@ def model_card(
         speed=_speed(metrics),
         example='{"text": "...", "text_pair": "..."}' if task.is_pair else '"..."',
         cell=cell_text(architecture),
+        teacher=_teacher(metrics, settings),
         data=_data(task),
         command=command,
-        settings=_yaml(_shareable(settings)),
+        settings=_yaml(shareable(settings)),
         versions=f"Made with {made_with}." if made_with else "",
     )
     return f"---\n{_yaml(_front_matter(task, metrics, license_id))}\n---\n\n{body}"
@@ -182,6 +185,17 @@ def _speed(metrics: Mapping[str, Any]) -> str:
         f"Depth, in stacked cells: {metrics['depth']}. Times are medians of forward passes that "
         f"took turns in one run{f' ({where})' if where else ''}. BERT-base was built from its "
         "config with random weights, for its speed alone."
+    )
+
+
+def _teacher(metrics: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    name, epochs = settings.get("teacher"), settings.get("teacher_epochs")
+    named = f"`{_last_part(name)}`" if name else "A BERT"
+    trained = f", fine-tuned on the task for {epochs} epochs" if epochs else ""
+    trained = trained.replace(" 1 epochs", " 1 epoch")
+    return (
+        f"Teacher: {named}, {millions(metrics['teacher_params'])} parameters{trained}. The student "
+        "learnt from the labels and from probes on every layer of it."
     )
 
 
@@ -215,12 +229,17 @@ def _front_matter(task: Task, metrics: Mapping[str, Any], license_id: str | None
     }
 
 
-def _shareable(settings: Mapping[str, Any]) -> dict[str, Any]:
+def shareable(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings that decide the result, without anybody's folders; None means the default."""
     kept = {
         key: value for key, value in settings.items() if value is not None and key not in NOT_HASHED
     }
     return {key: _last_part(value) for key, value in kept.items()}
+
+
+def published(made_from: Mapping[str, Any]) -> dict[str, Any]:
+    """What a student's manifest tells: it goes to a hub, so folders do not show, but they count."""
+    return {**shareable(made_from), "made_from": run_hash(made_from)}
 
 
 def _last_part(value: object) -> object:

@@ -74,7 +74,7 @@ def cell_svg(architecture: Architecture) -> str:
     for j in range(2, architecture.nodes + 2):
         drawing.node(j, j in targets)
     drawing.terminal(drawing.right, drawing.centre, "k", bool(targets))
-    families = [name for name in FAMILIES if name in {_family(op) for op in live.values()}]
+    families = [name for name in FAMILIES if name in {family_of(op) for op in live.values()}]
     title = f"Cell, {_repeated(architecture.depth)}"
     return drawing.finish(title, cell_text(architecture), families)
 
@@ -89,7 +89,8 @@ def _repeated(depth: int) -> str:
     return "used once" if depth == 1 else f"repeated {depth} times"
 
 
-def _family(op: str) -> str:
+def family_of(op: str) -> str:
+    """The key of ``FAMILIES`` that gives an op its colour."""
     return next(name for name, family in FAMILIES.items() if op.startswith(family.prefixes))
 
 
@@ -124,22 +125,33 @@ def _curve(*xy: float) -> str:
     return " C" + " ".join(f"{value:.1f}" for value in xy)
 
 
-def _colours(ink: str, page: str, faint: str, dark: bool) -> str:
-    css = f"text{{fill:{ink}}} .page,.node{{fill:{page}}} .node{{stroke:{ink}}} "
-    css += f".out{{stroke:{faint}}} "
+def _colours(ink: str, page: str, faint: str, dark: bool) -> dict[str, str]:
+    rules = {"text": f"fill:{ink}", ".page": f"fill:{page}", ".node": f"fill:{page};stroke:{ink}"}
+    rules[".out"] = f"stroke:{faint}"
     for name, family in FAMILIES.items():
         line, back = family.dark if dark else family.light
-        css += f".{name}{{stroke:{line}}} polygon.{name}{{fill:{line}}} rect.{name}{{fill:{back}}} "
-    return css
+        rules[f".{name}"] = f"stroke:{line}"
+        rules |= {f"polygon.{name}": f"fill:{line}", f"rect.{name}": f"fill:{back}"}
+    return rules
 
 
+def _css(rules: dict[str, str]) -> str:
+    """Rules that hold inside this drawing only, since a page may hold it beside others."""
+    return " ".join(f".{SCOPE} {selector}{{{rule}}}" for selector, rule in rules.items())
+
+
+SCOPE = "adabert-cell"  # the class of the drawing
+SHAPES = {
+    "text": f"font-family:{MONO}",
+    "path": "fill:none;stroke-width:1.8",
+    ".node": "stroke-width:1.6",
+    ".faint": "opacity:.35;stroke-dasharray:3 3",
+}
+LIGHT = _colours("#1b1f24", "#ffffff", "#8b949e", dark=False)
+DARK = _colours("#e6edf3", "#0d1117", "#7d8590", dark=True)
 STYLE = (
-    f"<style>text{{font-family:{MONO}}} path{{fill:none;stroke-width:1.8}} "
-    ".node{stroke-width:1.6} .faint{opacity:.35;stroke-dasharray:3 3} "
-    + _colours("#1b1f24", "#ffffff", "#8b949e", dark=False)
-    + "@media (prefers-color-scheme:dark){"
-    + _colours("#e6edf3", "#0d1117", "#7d8590", dark=True)
-    + "}</style>"
+    f"<style>{_css(SHAPES)} {_css(LIGHT)} "
+    f"@media (prefers-color-scheme:dark){{{_css(DARK)}}}</style>"
 )
 
 
@@ -165,7 +177,7 @@ class _Drawing:
         return self.centre - lane * LANE
 
     def edge(self, i: int, j: int, op: str) -> None:
-        lane, kind = self.lanes[i, j], _family(op)
+        lane, kind = self.lanes[i, j], family_of(op)
         y, middle, half = self.y(lane), self.x(j) - GAP / 2, (len(op) * CHAR + 16) / 2
         # Edges from one side meet node j spread over 22 to 88 degrees, the outermost steepest.
         same = sorted(abs(at) for (_, to), at in self.lanes.items() if to == j and at * lane > 0)
@@ -233,7 +245,7 @@ class _Drawing:
             x += 27 + len(label) * CHAR + 24
         width, height = f"{max(self.width, x):.0f}", f"{self.height:.0f}"
         start = (
-            '<svg xmlns="http://www.w3.org/2000/svg" role="img" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="{SCOPE}" role="img" '
             f'viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
             f"<title>{escape(title)}</title><desc>{escape(words)}</desc>{STYLE}"
             '<rect class="page" width="100%" height="100%" rx="10"/>'

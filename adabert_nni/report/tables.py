@@ -4,6 +4,7 @@ Reads the keys of ``metrics.json``. It must not know models, tasks or files.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from adabert_nni.metrics import METRICS, SHARES
@@ -51,6 +52,16 @@ def ratio(value: float, more: str, less: str) -> str:
     return f"{value:.1f}x {more}" if value >= 1 else f"{1 / value:.1f}x {less}"
 
 
+def shown(metric: str, value: float) -> str:
+    """A score in its usual form: shares in percent, others as plain numbers."""
+    return percent(value) if metric in SHARES else plain(value)
+
+
+def difference(metric: str, value: float) -> str:
+    """The difference of two scores: in points for shares."""
+    return points(value) if metric in SHARES else f"{value:+.4f}"
+
+
 def gain_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
     """What student and teacher differ in, as rows of ``COLUMNS``.
 
@@ -72,9 +83,8 @@ def gain_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
 
     rows: list[dict[str, str]] = []
     for score in filter(has, METRICS):
-        shown, difference = (percent, points) if score in SHARES else (plain, "{:+.4f}".format)
         gained = metrics[f"student_{score}"] - metrics[f"teacher_{score}"]
-        rows += row(score, score, shown, difference(gained))
+        rows += row(score, score, partial(shown, score), difference(score, gained))
     for what, key, show in (
         ("parameters", "params", millions),
         ("size on disk", "bytes", megabytes),

@@ -35,7 +35,7 @@ class Resume(pl.Callback):
         self._checkpoint = checkpoint
         self._saved = None if checkpoint is None else checkpoint.load()
         place = self._saved or {"epoch": 0, "step": 0, "history": []}
-        self.history: list[dict[str, float]] = place["history"]
+        self.history: list[dict[str, Any]] = place["history"]
         self.start: tuple[int, int] = (place["epoch"], place["step"])
 
     def on_train_batch_start(

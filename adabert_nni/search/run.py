@@ -1,7 +1,7 @@
 """Run one search: space, strategy and evaluator through an NNI experiment in this process.
 
 Reads tokenised rows joined with the probe table; writes ``architecture.json``, ``sample.json`` (NNI's flat
-form), ``supernet.safetensors`` and ``search.json`` (numbers per epoch). Knows no teacher.
+form), ``supernet.safetensors``, ``search.json`` (numbers per epoch) and ``p_alpha.json``. Knows no teacher.
 """
 
 import logging
@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from nni.nas.evaluator.pytorch import Lightning, Trainer
@@ -109,11 +109,13 @@ def run_search(
     )
     if on_epoch is not None:
         for epoch in history:
-            on_epoch(int(epoch["epoch"]) - 1, {k: v for k, v in epoch.items() if k != "epoch"})
+            numbers = {name: value for name, value in epoch.items() if name not in ("epoch", PROBS)}
+            on_epoch(int(epoch["epoch"]) - 1, numbers)
 
     def after_epoch(epoch: int, metrics: dict[str, float]) -> None:
-        history.append({"epoch": epoch + 1, **metrics})
-        write_json(folder / "search.json", {"epochs": history})
+        now = cast(AdaBertModule, strategy.oneshot_module).export_probs()
+        history.append({"epoch": epoch + 1, **metrics, PROBS: now})
+        _write_history(folder, history)
         logger.info("search: epoch %d/%d: %s", epoch + 1, settings.search_epochs, _line(metrics))
         if metrics["free_share"] > COLLAPSE_SHARE:
             logger.warning(
@@ -171,11 +173,11 @@ def run_search(
     experiment.stop()
     found = cast(AdaBertModule, strategy.oneshot_module)
     sample, kept = keep(found, sample, measured)
-    probs = found.export_probs()
-    write_json(folder / "search.json", {"epochs": history, "probs": probs, "targets": kept})
+    _write_history(folder, history, probs=found.export_probs(), targets=kept)
     return save(folder, sample, strategy)
 
 
+PROBS = "probs"  # P_alpha after an epoch, in its entry of the history
 COLLAPSE_SHARE = 0.7  # share of skip and zero in P_alpha beyond which the search warns
 
 
@@ -197,6 +199,20 @@ def build_space(space: SpaceConfig, task: TaskShape) -> AdaBertSpace:
             sep_id=task.sep_id,
             pair_layout=space.pair_layout,
         )
+
+
+def _write_history(folder: Path, history: Sequence[dict[str, Any]], **more: object) -> None:
+    """``search.json``: numbers by epoch and ``more``; ``p_alpha.json``: {label: {choice: [share by epoch]}}."""
+    numbers = [{k: v for k, v in epoch.items() if k != PROBS} for epoch in history]
+    write_json(folder / "search.json", {"epochs": numbers, **more})
+    shares = {
+        label: {
+            str(choice): [round(epoch[PROBS][label][choice], 4) for epoch in history]
+            for choice in choices
+        }
+        for label, choices in history[-1][PROBS].items()
+    }
+    write_json(folder / "p_alpha.json", shares, indent=None)
 
 
 def _evaluator(module: SearchModule, data: SearchData, epochs: int, resume: Resume) -> Lightning:

@@ -3,7 +3,6 @@
 It must not know where rows come from. Shapes: R rows.
 """
 
-import copy
 import logging
 from importlib.metadata import version
 from pathlib import Path
@@ -23,7 +22,8 @@ from adabert_nni.data.tasks import Rows, Task
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import MANIFEST, check_manifest, new_folder, read_json, write_json
 from adabert_nni.metrics import score
-from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
+from adabert_nni.model.modeling import AdaBertForSequenceClassification
+from adabert_nni.student.export import save_tokenizer
 from adabert_nni.student.formats import export_student, get_format, logits, made_up
 from adabert_nni.student.onnx_graph import Logits
 from adabert_nni.student.vocabulary import prune_vocabulary
@@ -157,8 +157,7 @@ def _scores(module: nn.Module, rows: Encoded, task: Task) -> dict[str, float]:
 def _save_around(
     student: AdaBertForSequenceClassification, tokenizer: PreTrainedTokenizerBase, folder: Path
 ) -> None:
-    """Tokenizer and config, which no longer points at modelling code that is not there."""
-    settings = copy.deepcopy(student.config.to_dict())
-    settings.pop("auto_map", None)
-    AdaBertConfig.from_dict(settings).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    """Tokenizer and config, which does not point at modelling code: what is there runs without it."""
+    settings = {k: v for k, v in student.config.to_dict().items() if k != "auto_map"}
+    write_json(folder / "config.json", settings)
+    save_tokenizer(tokenizer, folder, student.config.max_position_embeddings)

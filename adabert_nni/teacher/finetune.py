@@ -29,7 +29,7 @@ from adabert_nni.data.loading import Splits
 from adabert_nni.data.tasks import Task
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import write_json
-from adabert_nni.metrics import score
+from adabert_nni.metrics import PREDICTIONS, answers, score
 from adabert_nni.problems import unscale_head
 from adabert_nni.teacher.embeddings import check_length
 from adabert_nni.teacher.source import (
@@ -61,7 +61,7 @@ def finetune_teacher(
     folder: Path,
     checkpoint: Checkpoint | None = None,
 ) -> dict[str, Any]:
-    """Fine-tune a teacher, or take one as it is, and write model, tokenizer and ``metrics.json``.
+    """Fine-tune a teacher, or take one as it is; write model, tokenizer, ``metrics.json``, ``predictions.json``.
 
     Args:
         source: what ``locate_teacher`` understands.
@@ -114,6 +114,7 @@ def finetune_teacher(
         keep_best.restore()
         unscale_head(model, task.scale)
     validation = encode(splits.validation, tokenizer, max_length)
+    found = predict(model, validation, label="teacher on validation")
     metrics = {
         "task": task.name,
         "teacher": source,
@@ -127,7 +128,7 @@ def finetune_teacher(
             "seed": seed,
         },
         "selection": evaluate(model, selection, task, "teacher on selection"),
-        "validation": evaluate(model, validation, task, "teacher on validation"),
+        "validation": score(task.metrics, task.problem.predictions(found), validation.labels),
         "epoch": keep_best.memory["epoch"],
         "history": keep_best.memory["history"],
         "rows": {"train": len(splits.train.labels), "selection": len(selection)},
@@ -138,6 +139,7 @@ def finetune_teacher(
     model.cpu().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     write_json(folder / METRICS, metrics)
+    write_json(folder / PREDICTIONS, answers(found), indent=None)
     logger.info("teacher: selection %s, validation %s", metrics["selection"], metrics["validation"])
     return metrics
 

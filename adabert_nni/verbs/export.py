@@ -48,7 +48,7 @@ def exported(
 
 def _told(made: dict[str, Any], output: Path) -> str:
     from adabert_nni.metrics import METRICS
-    from adabert_nni.report.tables import megabytes, percent
+    from adabert_nni.report.tables import difference, megabytes, percent, shown
 
     sizes = megabytes(made["bytes"]), megabytes(made["student_bytes"])
     lines = [
@@ -58,7 +58,8 @@ def _told(made: dict[str, Any], output: Path) -> str:
         f"allowed is {made['bound']:.2g}",
     ]
     lines += [
-        f"{metric}: {percent(made[metric])}, the student's {percent(made[f'student_{metric}'])}"
+        f"{metric}: {shown(metric, made[metric])}, the student's {shown(metric, made[f'student_{metric}'])}"
+        f" ({difference(metric, made[metric] - made[f'student_{metric}'])})"
         for metric in METRICS
         if metric in made
     ]

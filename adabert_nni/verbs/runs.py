@@ -110,14 +110,22 @@ def experiment(args: argparse.Namespace) -> str | None:
     from adabert_nni.search.manager import run_experiment
 
     best = run_experiment(args.file, args.output, port=args.port)
-    return None if best is None else gained(best, args.output)
+    return None if best is None else _compared(best, args.output)
 
 
 def best(args: argparse.Namespace) -> str:
     """Collect the best trial so far of an NNI experiment, running or stopped."""
     from adabert_nni.search.collect import collect_best
 
-    return gained(collect_best(args.experiment, args.output), args.output)
+    return _compared(collect_best(args.experiment, args.output), args.output)
+
+
+def _compared(best: dict[str, Any], output: Path) -> str:
+    """What was gained; the best trial's page is written again, now that it lies beside the others."""
+    from adabert_nni.report.html import write_html
+
+    write_html(output)
+    return gained(best, output)
 
 
 def add_best(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ SPACE = SpaceConfig(
     ops=("std_conv_3", "max_pool_3", "skip_connect", "zero"), nodes=2, max_depth=2, dim=8
 )
 EPOCHS, STEPS = 3, 4  # 30 rows in batches of 8
-ARTEFACTS = ("architecture.json", "sample.json", "search.json")
+ARTEFACTS = ("architecture.json", "sample.json", "search.json", "p_alpha.json")
 
 
 def rows(count: int, seed: int) -> Encoded:
