@@ -19,7 +19,7 @@ from adabert_nni.config import Config, SpaceConfig, load_config
 from adabert_nni.data.files_in import read_table
 from adabert_nni.data.loading import load_splits
 from adabert_nni.errors import AdaBertError
-from adabert_nni.files import built_once, check_manifest, read_json
+from adabert_nni.files import read_json
 from adabert_nni.model.architecture import (
     MOST,
     Architecture,
@@ -260,65 +260,3 @@ def test_an_impossible_path_is_one_sentence(told, tmp_path, settings, key, name)
     if key == "output" and name.startswith("~"):
         return  # a place like any other
     told("compress", f"--{key}", name, *rows, *teacher, *task)
-
-
-@many(0.2)
-@given(
-    st.sampled_from(
-        ["config.json", "tokenizer.json", "model.safetensors", "tokenizer_config.json"]
-    ),
-    st.one_of(st.binary(max_size=60), values.map(lambda data: json.dumps(data).encode())),
-)
-def test_any_bytes_in_a_model_folder_are_a_model_or_an_error(model_folders, name, content):
-    for source, load in model_folders:
-        path = source / name
-        whole = path.read_bytes()
-        path.write_bytes(content)
-        try:
-            load(source)
-        except AdaBertError as error:
-            one_sentence(error)
-        finally:
-            path.write_bytes(whole)
-
-
-@pytest.fixture(scope="module")
-def model_folders(finished, tiny_teacher_dir, tmp_path_factory):
-    """Copies of a student and a teacher, and how each is loaded."""
-    import shutil
-
-    from adabert_nni.data.tasks import get_task
-    from adabert_nni.student.deploy import load_student
-    from adabert_nni.teacher.finetune import load_tokenizer
-    from adabert_nni.teacher.source import load_classifier, load_config
-
-    def as_teacher(source):
-        load_config(source)
-        load_tokenizer(source)
-        load_classifier(source, get_task("mini-reviews"), fresh_head=True)
-
-    place = tmp_path_factory.mktemp("models")
-    student = shutil.copytree(finished / "run" / "student", place / "student")
-    (student / "manifest.json").unlink()
-    return [
-        (student, load_student),
-        (shutil.copytree(tiny_teacher_dir, place / "teacher"), as_teacher),
-    ]
-
-
-@many(0.5)
-@given(st.one_of(st.binary(max_size=60), values.map(lambda data: json.dumps(data).encode())))
-def test_any_manifest_in_a_cache_is_refused_or_built_again(folder, content):
-    path = folder / "cached"
-    path.mkdir(exist_ok=True)
-    (path / "manifest.json").write_bytes(content)
-    try:
-        built_once(path, lambda f: (f / "weights").write_bytes(b"1"), {"seed": 1})
-    except AdaBertError as error:
-        one_sentence(error)
-        (path / "manifest.json").unlink()
-        path.rmdir()
-    else:
-        assert check_manifest(path) == {"seed": 1}
-        for file in path.iterdir():
-            file.unlink()
