@@ -59,7 +59,7 @@ def test_what_is_missing_begun_and_finished(config, tmp_path):
     write_manifest(teacher, {})
     (probes.with_name(f"{probes.name}.checkpoint") / "000001").mkdir(parents=True)
     search.mkdir(parents=True)
-    write_manifest(search, plan.hashed(config))
+    write_manifest(search, config.deciding())
     then = plan.plan(config, tmp_path / "run", gflops=1.0)
     assert states(then) == ["cached", "begun", "done", "missing", "missing"]
     assert then.seconds < first.seconds
@@ -67,7 +67,7 @@ def test_what_is_missing_begun_and_finished(config, tmp_path):
 
 def test_a_folder_of_other_settings_is_refused_as_a_run_would(config, tmp_path):
     (tmp_path / "run" / "search").mkdir(parents=True)
-    write_manifest(tmp_path / "run" / "search", {**plan.hashed(config), "beta": 1.0})
+    write_manifest(tmp_path / "run" / "search", {**config.deciding(), "beta": 1.0})
     with pytest.raises(AdaBertError, match=r"beta is 1.0, wanted 4.0"):
         plan.plan(config, tmp_path / "run", gflops=1.0)
 

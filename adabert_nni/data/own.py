@@ -6,6 +6,7 @@ It must not know of tokens or models, nor which rows are selected by; that is ``
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -135,7 +136,7 @@ def _held(
                     logger.info("%s: its split %r is reported on", train, split)
                     return _told(rows, dropped, table.where)
         return None
-    if Path(validation).exists() and Path(train).exists() and Path(validation).samefile(train):
+    if os.path.exists(validation) and os.path.exists(train) and Path(validation).samefile(train):
         raise AdaBertError(f"{validation}: got the training file again; leave validation out")
     source = read_source(validation)
     split = next(name for name in (VALIDATION, TEST, TRAIN, UNLABELLED) if name in source)

@@ -5,6 +5,7 @@ All give the same: a ``Source`` per split. It must not know which columns count,
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -43,11 +44,11 @@ def read_source(name: str) -> dict[str, Source]:
     path = Path(name).expanduser()
     if name.startswith(HUB):
         return _splits(_from_hub(name.removeprefix(HUB)), name)
-    if path.is_dir():
+    if os.path.isdir(path):
         return _splits(_from_folder(path), name)
     if path.suffix == ".parquet":
         return _splits(_from_parquet(path), name)
-    if path.exists() or _looks_like_a_path(path, name):
+    if os.path.exists(path) or _looks_like_a_path(path, name):
         return {TRAIN: read_file(path)}
     return _splits(_from_hub(name), name)
 
