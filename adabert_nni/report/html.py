@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
 from markupsafe import Markup
 
 from adabert_nni.errors import AdaBertError
@@ -57,10 +57,17 @@ def write_html(folder: Path, others: Sequence[Path] = (), output: Path | None = 
         The file.
 
     Raises:
-        AdaBertError: if a folder holds no finished run, or one of another task.
+        AdaBertError: if a folder holds no finished run, an altered one, or one of another task.
     """
     run, path = read_run(folder), output or folder / PAGE
-    atomic_write(path, page(run, [read_run(other) for other in others]))
+    try:
+        text = page(run, [read_run(other) for other in others])
+    except (LookupError, TypeError, AttributeError, UndefinedError) as error:
+        raise AdaBertError(
+            f"{folder}: a file of the run lacks what a report shows ({error!r}); it was altered or is "
+            "of another version, so run it again"
+        ) from error
+    atomic_write(path, text)
     return path
 
 

@@ -224,6 +224,16 @@ def test_trials_are_ranked_by_what_was_not_reported(run):
     assert text.count(" yes ") == 1
 
 
+@pytest.mark.parametrize("name", ["metrics.json", "evaluation.json", "search/search.json"])
+def test_an_altered_file_is_one_sentence_and_leaves_the_old_page(run, name):
+    (run / "report.html").write_text("old")
+    empty = {"confusion": {"student": 1}, "epochs": [{}], "knowledge": {"weights": 1}}
+    write_json(run / name, empty)
+    with pytest.raises(AdaBertError, match="lacks what a report shows"):
+        write_html(run)
+    assert (run / "report.html").read_text() == "old"
+
+
 def test_runs_of_two_tasks_are_not_compared(run, tmp_path):
     (tmp_path / "other").mkdir()
     write_json(tmp_path / "other" / "metrics.json", {**METRICS, "task": "sst2"})
