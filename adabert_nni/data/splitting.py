@@ -15,6 +15,7 @@ from adabert_nni.data.tasks import Rows
 
 logger = logging.getLogger(__name__)
 
+_LONGEST = 512  # words of a text that are looked at; no model here reads more
 _OPENING = 4  # words by which a shorter text is looked up inside a longer one
 
 
@@ -30,7 +31,7 @@ def families(texts: Sequence[str]) -> list[int]:
         A number per row, below R; equal texts have the same one. Whether a text lies in another is asked of
         whole families' longest texts only, so that "good" does not join all that contain it.
     """
-    words = {text: tuple(text.split()) for text in texts}
+    words = {text: tuple(text.split(maxsplit=_LONGEST)[:_LONGEST]) for text in texts}
     openings: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for text, split in words.items():
         openings[split[:_OPENING]].append(text)
@@ -43,8 +44,8 @@ def families(texts: Sequence[str]) -> list[int]:
             for opening in {whole[start : start + count] for count in range(1, _OPENING + 1)}:
                 for short in openings.get(opening, ()):
                     split = words[short]
-                    if whole[start : start + len(split)] == split:
-                        family.setdefault(short, number)
+                    if short not in family and whole[start : start + len(split)] == split:
+                        family[short] = number
     return [family[text] for text in texts]
 
 

@@ -1,6 +1,7 @@
 """Facts about splits that keep families of texts whole."""
 
 import logging
+import time
 from collections import Counter
 
 import pytest
@@ -78,3 +79,10 @@ def test_a_subset_keeps_every_class():
     rows = single([f"text {i}" for i in range(100)], [0] * 98 + [1, 2])
     kept = subset(rows, 3, (0, 2), rows.labels)
     assert (len(kept), set(kept.labels)) == (3, {0, 1, 2})
+
+
+def test_megabytes_of_one_word_are_compared_in_no_time():
+    long = "word " * 200_000
+    start = time.monotonic()
+    assert len(set(families([long, long + "x", "word " * 100_000 + "y", "word"]))) == 1
+    assert time.monotonic() - start < 5  # every start against every other would take hours

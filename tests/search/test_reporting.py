@@ -4,6 +4,7 @@ import math
 
 import nni
 import pytest
+import requests
 
 from adabert_nni.errors import AdaBertError
 from adabert_nni.search import reporting
@@ -55,3 +56,12 @@ def test_without_a_tuner_there_are_no_parameters(monkeypatch, given):
 def test_parameters_are_the_tuners(monkeypatch):
     monkeypatch.setattr(nni, "get_next_parameter", lambda: {"beta": 8})
     assert reporting.trial_parameters() == {"beta": 8}
+
+
+def test_a_manager_that_is_gone_is_one_sentence_that_tells_how_to_go_on(monkeypatch):
+    def nobody(metrics):
+        raise requests.exceptions.ConnectionError("refused")
+
+    monkeypatch.setattr(reporting.nni, "report_final_result", nobody)
+    with pytest.raises(AdaBertError, match=r"does not answer.* nnictl resume"):
+        reporting.report_final({"default": 1.0})
