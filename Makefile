@@ -21,7 +21,7 @@ quickstart: install  ## run one small experiment from end to end, into runs/quic
 	$(BIN)/adabert experiment experiments/quickstart.yml --output runs/quickstart $(ARGS)
 
 test: install  ## run the tests that need neither a GPU nor patience (ARGS="-k name" to choose)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 test-nni: install  ## run real NNI experiments, the quickstart among them (minutes)
 	$(BIN)/python -m pytest -m nni $(ARGS)
