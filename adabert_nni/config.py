@@ -57,8 +57,9 @@ __all__ = [
 ]
 
 _SPACES = Path("search_spaces", "architecture")
+_PRESETS = Path(__file__).parent / "presets"
 # Where, how fast and how often it is timed, not what is found.
-NOT_HASHED = frozenset({"output", "threads", "cache", "data_dir", "repetitions"})
+NOT_HASHED = frozenset({"output", "threads", "cache", "data_dir", "repetitions", "export"})
 
 # Keys that are younger than runs which should keep their names: at these values they are not told.
 LATER = {
@@ -127,8 +128,8 @@ class SpaceConfig:
     """Most layers a student may have, 1 to 24"""
     dim: Annotated[Whole, Field(ge=8, le=1024)] = 128
     """Channels, 8 to 1024"""
-    pair_layout: Literal["joint", "separate"] = "joint"
-    """Two texts: joint in one masked sequence, or separate, each from position 0"""
+    pair_layout: Literal["joint", "separate", "aligned"] = "joint"
+    """Two texts: joint in one masked sequence, separate, each from position 0, or aligned word by word"""
     dropout: BelowOne = 0.1
     """Dropout after the embedding, 0 or more and below 1"""
 
@@ -178,10 +179,17 @@ def _named_spaces() -> Iterable[Path]:
 
 
 def load_config(yaml_path: str | Path | None, overrides: Mapping[str, Any]) -> Config:
-    """Build the settings from a YAML file (or none) and flat overrides, which win."""
+    """Build the settings from a YAML file, the name of a preset, or neither, and flat overrides, which win."""
     if yaml_path is None:
         return Config.from_mapping(overrides, "settings")
-    values = _read_yaml(Path(yaml_path))
+    presets = {file.stem: file for file in sorted(_PRESETS.glob("*.yml"))}
+    path = presets.get(str(yaml_path), Path(yaml_path))
+    if not path.suffix and not path.is_file():
+        raise AdaBertError(
+            f"config: {str(yaml_path)!r} is no file and no preset{_hint(str(yaml_path), presets)}; presets are "
+            f"{', '.join(presets)}"
+        )
+    values = _read_yaml(path)
     where = f"{yaml_path} with the given settings" if overrides else str(yaml_path)
     return Config.from_mapping({**values, **overrides}, where)
 

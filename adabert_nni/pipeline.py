@@ -5,7 +5,7 @@ stopped.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import torch
 
 from adabert_nni.checkpoint import Checkpoint, built_resumably, read_tensors
 from adabert_nni.config import Config, SpaceConfig
+from adabert_nni.data.tasks import Splits
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import check_manifest, check_writable, read_json, same_meta
 from adabert_nni.inputs import Inputs, prepare, read_rows
@@ -29,6 +30,7 @@ from adabert_nni.report.html import write_html
 from adabert_nni.report.summary import write_report
 from adabert_nni.search.run import run_search
 from adabert_nni.search.tensorboard import epoch_scalars
+from adabert_nni.student.deploy import RECORD, deploy
 from adabert_nni.student.derive import derive, keep_strongest
 from adabert_nni.student.draw import draw_alike
 from adabert_nni.student.export import save_student
@@ -230,9 +232,21 @@ def _report(
         settings=settings,
         repetitions=config.run.repetitions,
         seconds=time.monotonic() - started,
+        exports=_exported(config.run.formats, inputs.splits, output),
     )
     write_html(output)
     return metrics
+
+
+def _exported(formats: Iterable[str], splits: Splits, output: Path) -> dict[str, Any]:
+    """Export the student into ``student-<format>`` beside it, or keep what lies there; the record of each."""
+    records = {}
+    for name in formats:
+        folder = output / f"student-{name}"
+        if not (folder / RECORD).is_file():
+            deploy(output / "student", name, folder, splits)
+        records[name] = read_json(folder / RECORD)
+    return records
 
 
 def train_and_save(

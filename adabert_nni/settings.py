@@ -240,8 +240,15 @@ class RunConfig:
     """CPU threads; unset: PyTorch's own choice"""
     repetitions: Count = 5
     """Passes of BERT-base when the student's speed is measured"""
+    export: Text | None = None
+    """Formats to export the finished student in as well, with commas, such as onnx,onnx-int8"""
     cache: Place = _environment("ADABERT_CACHE", "~/.cache/adabert_nni")
     """Folder for what runs share, such as teachers; else $ADABERT_CACHE"""
+
+    @property
+    def formats(self) -> list[str]:
+        """The names in ``export``."""
+        return [name.strip() for name in (self.export or "").split(",") if name.strip()]
 
 
 STAGES: dict[str, Any] = {

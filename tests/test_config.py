@@ -85,6 +85,21 @@ def test_overrides_win_over_the_file(tmp_path):
     assert load_config(None, {}) == Config()
 
 
+def test_a_preset_is_a_file_that_ships_and_options_win(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small = load_config("small", {"beta": "2"})
+    assert small.search.search_epochs < Config().search.search_epochs  # the paper's 80
+    assert small.search.beta == 2.0
+    assert load_config("large", {}).search.search_epochs < small.search.search_epochs
+
+
+@pytest.mark.parametrize("name", ["smal", "", "own"])
+def test_an_unknown_preset_names_the_known_ones(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(AdaBertError, match="no file and no preset.*large, small"):
+        load_config(name, {})
+
+
 def test_an_empty_file_is_all_defaults(tmp_path):
     (tmp_path / "x.yml").write_text("# nothing yet\n")
     assert load_config(tmp_path / "x.yml", {}) == Config()
@@ -211,7 +226,10 @@ def space_file(folder: Path, **keys: object) -> Path:
         ({"max_depth": 25}, "max_depth is 25 but .* less than or equal to 24"),
         ({"dim": 4}, "dim is 4 but .* greater than or equal to 8"),
         ({"dim": "wide"}, "dim is 'wide' but"),
-        ({"pair_layout": "both"}, "pair_layout is 'both' but it should be 'joint' or 'separate'"),
+        (
+            {"pair_layout": "both"},
+            "pair_layout is 'both' but it should be 'joint', 'separate' or 'aligned'",
+        ),
         ({"dropout": 1}, "dropout is 1 but it should be less than 1"),
         ({"depth": 3}, r"unknown key 'depth' \(did you mean 'max_depth'\?\)"),
     ],

@@ -222,6 +222,15 @@ def test_a_run_keeps_its_targets_and_says_so(settings, tmp_path):
     assert epoch["expected_params"] > 0 and epoch["expected_latency_ms"] > 0
 
 
+def test_formats_that_are_asked_for_lie_beside_a_finished_student(settings, finished):
+    made, _, output = finished
+    config = Config.from_mapping({**settings, "export": "onnx, onnx-int8"}, "test")
+    metrics = pipeline.compress(config, output)
+    assert list(metrics["exports"]) == ["onnx", "onnx-int8"]
+    assert metrics["exports"]["onnx"]["accuracy"] == made["student_accuracy"]
+    assert pipeline.compress(config, output)["exports"] == metrics["exports"]
+
+
 def test_a_fresh_student_is_that_of_the_architecture_alone(settings, tmp_path):
     config = Config.from_mapping({**settings, "student_start": "fresh"}, "test")
     pipeline.compress(config, tmp_path / "searched")

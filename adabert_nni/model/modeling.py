@@ -55,7 +55,7 @@ class AdaBertConfig(PretrainedConfig):
             max_position_embeddings: longest input in tokens; what goes beyond is cut.
             hidden_dropout_prob: share of activations dropped in training, [0, 1).
             sep_token_id: separator of a text pair; None for single texts.
-            pair_layout: "joint" or "separate", see ``split_pair``.
+            pair_layout: of text pairs, a key of ``pairs.LAYOUTS``.
             layer_probes: keep a probe on every layer, as distillation needs; an exported student has only the
                 last one, its classifier.
             **kwargs: settings of ``PretrainedConfig``, such as ``id2label``.

@@ -7,6 +7,7 @@ import logging
 import platform
 import resource
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ def write_report(
     settings: dict[str, Any],
     repetitions: int,
     seconds: float,
+    exports: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Measure; write ``metrics.json``, ``architecture.json``, ``cell.svg``, ``teacher.json``, the model card.
 
@@ -51,6 +53,7 @@ def write_report(
         settings: flat settings of the run, for the record.
         repetitions: passes of the slowest model in the timing, >= 1.
         seconds: how long the run has taken up to here in this process.
+        exports: by format, the record of an export of the student.
 
     Returns:
         What ``metrics.json`` says.
@@ -61,6 +64,7 @@ def write_report(
         **compare(output, student, teacher, task=task, repetitions=repetitions, seconds=seconds),
         "depth": architecture.depth,
         **_targets(output / "search" / "search.json"),
+        **({"exports": dict(exports)} if exports else {}),
     }
     versions = _record(output, teacher, metrics, settings)
     write_json(output / "architecture.json", architecture.to_dict())

@@ -68,7 +68,8 @@ def gain_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
     Args:
         metrics: keys of ``metrics.json``: ``<side>_<metric>``, ``<side>_params``,
             ``<side>_bytes``, ``<side>_ms`` with side teacher or student, ``batch``, ``length``,
-            ``speedup_vs_teacher``, ``speedup_vs_bert_base``, ``targets``. A row that lacks a key is left out.
+            ``speedup_vs_teacher``, ``speedup_vs_bert_base``, ``targets``, ``exports``. A row that lacks a key
+            is left out.
 
     Returns:
         One row a quantity; all cells are text.
@@ -102,11 +103,28 @@ def gain_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
         faster = ratio(metrics["speedup_vs_bert_base"], "faster", "slower")
         cells = ("student beside BERT-base", "", "", faster)
         rows.append(dict(zip(COLUMNS, cells, strict=True)))
+    return rows + _kept_rows(metrics) + _export_rows(metrics)
+
+
+def _kept_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
+    """One row for each target that the search was given."""
+    rows = []
     for key, target in metrics.get("targets", {}).items():
         got = amount(target.get("measured", target["predicted"]))
         kept = "kept" if target["met"] else "NOT KEPT"
         cells = (f"--{key.replace('_', '-')} {amount(target['limit'])}", "", got, kept)
         rows.append(dict(zip(COLUMNS, cells, strict=True)))
+    return rows
+
+
+def _export_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
+    """One row for each format that the student was exported in: its scores and its size."""
+    rows = []
+    for name, record in metrics.get("exports", {}).items():
+        scores = [shown(score, record[score]) for score in METRICS if score in record]
+        told = ", ".join([*scores, megabytes(record["bytes"])])
+        size = ratio(metrics["teacher_bytes"] / record["bytes"], "smaller", "larger")
+        rows.append(dict(zip(COLUMNS, (f"as {name}", "", told, size), strict=True)))
     return rows
 
 

@@ -55,7 +55,7 @@ class AdaBertSpace(ModelSpace):
             max_length: longest input in tokens.
             dropout: share of activations dropped, [0, 1).
             sep_id: separator of a text pair; None for single texts.
-            pair_layout: "joint" or "separate", see ``split_pair``.
+            pair_layout: of text pairs, a key of ``pairs.LAYOUTS``.
 
         Raises:
             ArchitectureError: if an op is not in ``OPS``.

@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from adabert_nni.data.encoding import Encoded, encode, loader
-from adabert_nni.data.tasks import Rows, Task
+from adabert_nni.data.tasks import Rows, Splits, Task
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import MANIFEST, check_manifest, new_folder, read_json, write_json
 from adabert_nni.metrics import score
@@ -74,11 +74,8 @@ def deploy(
     folder: Path,
     name: str,
     output: Path,
+    splits: Splits | None = None,
     *,
-    task: Task | None = None,
-    train: Rows | None = None,
-    selection: Rows | None = None,
-    validation: Rows | None = None,
     prune: bool = False,
 ) -> dict[str, Any]:
     """Export the student in ``folder`` into the new folder ``output``.
@@ -87,11 +84,9 @@ def deploy(
         folder: the student's; left as it is.
         name: a key of ``FORMATS``.
         output: new or empty.
-        task: what the rows are of; None if there are none.
-        train: rows whose texts tell which pieces a pruned vocabulary keeps.
-        selection: rows that int8 takes its ranges from, and that every format is compared on; random
-            tokens take their place.
-        validation: rows that accuracy is reported on, before and after.
+        splits: rows of its task. Texts to train tell which pieces a pruned vocabulary keeps; from rows to
+            select by int8 takes its ranges, and every format is compared on them; accuracy is reported on the
+            validation rows. None: random tokens take their place, and there is no accuracy.
         prune: cut the vocabulary to the task's pieces.
 
     Returns:
@@ -103,32 +98,33 @@ def deploy(
             holds something; if a vocabulary is to be pruned without training rows.
     """
     form = get_format(name)
-    if prune and train is None:
+    if prune and splits is None:
         raise AdaBertError(
             "export: a vocabulary is pruned to a task's texts, but none are given; add --task or --train"
         )
     student, tokenizer = load_student(folder)
     kept, spoken = student, tokenizer
-    if prune and train is not None:
-        texts = [text for texts in train.texts for text in texts]
+    if prune and splits is not None:
+        texts = [text for texts in splits.train.texts for text in texts]
         kept, spoken = prune_vocabulary(student, tokenizer, texts)
-    if selection is None:
+    if splits is None:
         logger.warning("export %s: no rows given; ranges and checks use random tokens", name)
         batches = made_up(kept.config)
     else:
-        rows = selection.take(list(range(min(RANGE_ROWS, len(selection)))))
+        rows = splits.selection.take(list(range(min(RANGE_ROWS, len(splits.selection)))))
         batches = list(loader(_encoded(rows, kept, spoken), 64, shuffle=False, seed=0))
     logger.info("export: writing %s, then comparing it with the student", name)
     with new_folder(output) as half:
         record = export_student(kept, name, half, batches)
         record |= {"vocabulary": kept.config.vocab_size, "version": version("adabert_nni")}
         record["student_bytes"] = (folder / WEIGHTS).stat().st_size
-        if task is not None and validation is not None:
+        if splits is not None:
             exported = form.read(half / form.file, kept.config)
-            logger.info("export: scoring both on %d validation rows", len(validation))
-            before = _encoded(validation, student, tokenizer)
-            after = _encoded(validation, kept, spoken)
-            old, new = _scores(Logits(student), before, task), _scores(exported, after, task)
+            logger.info("export: scoring both on %d validation rows", len(splits.validation))
+            before = _encoded(splits.validation, student, tokenizer)
+            after = _encoded(splits.validation, kept, spoken)
+            old = _scores(Logits(student), before, splits.task)
+            new = _scores(exported, after, splits.task)
             record |= {f"student_{metric}": value for metric, value in old.items()} | new
         _save_around(kept, spoken, half)
         write_json(half / RECORD, record)

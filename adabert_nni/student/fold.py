@@ -17,10 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from adabert_nni.model.body import Body, split_pair
+from adabert_nni.model.body import Body
 from adabert_nni.model.cell import Cell
 from adabert_nni.model.modeling import AdaBertForSequenceClassification
 from adabert_nni.model.ops import ConvBlock, as_image, as_tokens
+from adabert_nni.model.pairs import first_inputs
 
 # Up to so many tokens a matrix product over gathered neighbours beats the convolution, which lays
 # out its weights anew at every call.
@@ -44,19 +45,23 @@ class Kernel(NamedTuple):
 class State:
     """A state of a cell as it was summed, and its forms that are zero at padding, made when read."""
 
-    def __init__(self, raw: Tensor, mask: Tensor) -> None:
-        """Take ``raw``, (B, L, D), with anything finite at padding, and the mask, (B, L, 1)."""
+    def __init__(self, raw: Tensor, mask: Tensor | None = None) -> None:
+        """Take ``raw``, (B, L, D), with anything finite at padding, and the mask, (B, L, 1).
+
+        Without a mask, ``raw`` is zero at padding.
+        """
         self.raw, self.mask = raw, mask
 
     @cached_property
     def masked(self) -> Tensor:
         """What pools and skips read, (B, L, D)."""
-        return self.raw * self.mask
+        return self.raw if self.mask is None else self.raw * self.mask
 
     @cached_property
     def active(self) -> Tensor:
         """What convolutions read, (B, L, D)."""
-        return torch.relu(self.raw).mul_(self.mask)
+        active = torch.relu(self.raw)
+        return active if self.mask is None else active.mul_(self.mask)
 
 
 def fold(student: AdaBertForSequenceClassification) -> "FoldedStudent":
@@ -100,25 +105,16 @@ class FoldedStudent(nn.Module):
         limit = self.embeddings.positions.num_embeddings
         ids = input_ids[:, :limit]
         real = torch.ones_like(ids) if attention_mask is None else attention_mask[:, :limit].long()
-        if self.sep_id is None:
-            before = last = self._embed(ids, real)
-        else:
-            layout, trim = self.pair_layout, self.trim
-            ids_a, of_a, ids_b, of_b = split_pair(ids, real, self.sep_id, layout, trim=trim)
-            before, last = self._embed(ids_a, of_a), self._embed(ids_b, of_b)
-            real = torch.maximum(of_a, of_b)
-        mask = real.unsqueeze(-1).to(last.raw.dtype)
-        few = self.few_tokens > 0 and real.numel() <= self.few_tokens
+        layout, trim = self.pair_layout, self.trim
+        inputs = first_inputs(self.embeddings, ids, real, self.sep_id, layout, trim=trim)
+        mask = inputs.mask.unsqueeze(-1).to(inputs.last.dtype)
+        last = State(inputs.last)
+        before = last if self.sep_id is None else State(inputs.before)
+        few = self.few_tokens > 0 and mask.numel() <= self.few_tokens
         for cell in self.cells:
             before, last = last, cell(before, last, mask, few)
         logits: Tensor = self.readout(last.raw, mask)
         return logits
-
-    def _embed(self, ids: Tensor, real: Tensor) -> State:
-        table = self.embeddings
-        raw = table.norm(table.words(ids) + table.positions.weight[: ids.shape[1]])
-        # Of a pair, each text's mask hides the other text too.
-        return State(raw, real.unsqueeze(-1).to(raw.dtype))
 
 
 class FoldedCell(nn.Module):

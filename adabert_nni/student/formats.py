@@ -6,7 +6,7 @@ where rows come from. Shapes: R rows, B rows of a batch, L tokens, C classes.
 
 import copy
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,13 @@ def get_format(name: str) -> Format:
     if name not in FORMATS:
         raise AdaBertError(f"format: got {name!r}, known are {', '.join(FORMATS)}")
     return FORMATS[name]
+
+
+def check_formats(names: Iterable[str]) -> None:
+    """Refuse unknown formats, and those of ONNX where its packages are missing, before any work."""
+    for name in names:
+        if get_format(name).file.endswith(".onnx"):
+            need_onnx()
 
 
 def logits(module: nn.Module, batches: Sequence[Batch]) -> Tensor:

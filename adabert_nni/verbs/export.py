@@ -36,14 +36,12 @@ def exported(
     get_format(format)
     student_folder(student)
     output = output or student.with_name(f"{student.name}-{format}")
-    rows: dict[str, Any] = {}
+    splits = None
     if {"task", "train"} & settings.keys():
         from adabert_nni.inputs import read_rows
 
         splits = read_rows(data)
-        rows = {"task": splits.task, "train": splits.train, "selection": splits.selection}
-        rows["validation"] = splits.validation
-    return deploy(student, format, output, prune=prune, **rows), output
+    return deploy(student, format, output, splits, prune=prune), output
 
 
 def _told(made: dict[str, Any], output: Path) -> str:

@@ -21,7 +21,10 @@ logger = logging.getLogger(__name__)
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """Give ``parser`` one option per setting, and a YAML file with the same keys."""
     parser.add_argument(
-        "--config", type=Path, help="YAML file with the same keys as the options, which win"
+        "--config",
+        metavar="FILE_OR_NAME",
+        help="YAML file with the same keys as the options, which win; or a preset: small (some thousand "
+        "rows) or large (some ten thousand), for a CPU and within an hour",
     )
     add_arguments(parser)
 
@@ -34,10 +37,14 @@ def settings_of(args: argparse.Namespace) -> Config:
 
 
 def checked(config: Config) -> Config:
-    """Refuse an unknown task, space or op."""
+    """Refuse an unknown task, space, op or format, and a format whose packages are missing."""
     if config.data.train is None:
         get_task(config.data.task)
     check_ops(SpaceConfig.load(config.search.space).ops, f"space {config.search.space}")
+    if config.run.formats:
+        from adabert_nni.student.formats import check_formats
+
+        check_formats(config.run.formats)
     return config
 
 

@@ -88,10 +88,14 @@ def baseline(args: argparse.Namespace) -> str:
 
 
 def gained(metrics: dict[str, Any], output: Path) -> str:
-    """Teacher beside student, and where the student is."""
+    """Teacher beside student, and where the student and its exports are."""
     from adabert_nni.report.tables import gain_table
 
-    return f"\n{gain_table(metrics)}\n\nstudent: {output / 'student'}"
+    places = {"student": output / "student"}
+    for name, record in metrics.get("exports", {}).items():
+        places[name] = output / f"student-{name}" / record["file"]
+    told = "\n".join(f"{name}: {place}" for name, place in places.items())
+    return f"\n{gain_table(metrics)}\n\n{told}"
 
 
 def trial(args: argparse.Namespace) -> str:

@@ -10,7 +10,7 @@ from transformers import AutoModelForSequenceClassification
 
 from adabert_nni import AdaBertConfig, AdaBertForSequenceClassification
 from adabert_nni.model.architecture import Architecture, ArchitectureError, edge_names
-from adabert_nni.model.body import split_pair
+from adabert_nni.model.pairs import LAYOUTS, Embeddings, first_inputs
 
 OPS_USED = [
     "std_conv_3",
@@ -47,7 +47,7 @@ def student(**settings):
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"sep_token_id": 3}, {"sep_token_id": 3, "pair_layout": "separate"}]
+    "settings", [{}, *({"sep_token_id": 3, "pair_layout": layout} for layout in LAYOUTS)]
 )
 def test_logits_do_not_depend_on_padding_or_company(settings):
     model = student(**settings)
@@ -63,19 +63,58 @@ def test_logits_do_not_depend_on_padding_or_company(settings):
     assert torch.equal(together, model(rubbish, mask).logits)
 
 
-def test_pair_is_split_at_the_first_separator_and_moved_to_the_front_in_the_separate_layout():
-    ids = torch.tensor([[1, 7, 8, 3, 9, 3, 0, 0]])  # [CLS] 7 8 [SEP] 9 [SEP] and padding
-    mask = torch.tensor([[1, 1, 1, 1, 1, 1, 0, 0]])
-    _, of_a, _, of_b = split_pair(ids, mask, 3, "joint")
-    assert of_a.tolist() == [[1, 1, 1, 1, 0, 0, 0, 0]]
-    assert of_b.tolist() == [[0, 0, 0, 0, 1, 1, 0, 0]]
-    ids_a, of_a, ids_b, of_b = split_pair(ids, mask, 3, "separate")
-    assert (ids_a * of_a).tolist() == [[1, 7, 8, 3]]
-    assert (ids_b * of_b).tolist() == [[9, 3, 0, 0]]
+@pytest.fixture
+def embeddings():
+    torch.manual_seed(0)
+    made = Embeddings(vocab_size=50, dim=8, max_length=16, dropout=0.0)
+    torch.nn.init.normal_(made.words.weight, std=5.0)  # so that unlike words are far apart
+    return made.eval()
 
 
-def test_both_texts_of_a_pair_change_the_logits():
-    model = student(sep_token_id=3)
+# [CLS] 7 8 [SEP] 9 [SEP] and padding
+IDS, REAL = torch.tensor([[1, 7, 8, 3, 9, 3, 0, 0]]), torch.tensor([[1, 1, 1, 1, 1, 1, 0, 0]])
+
+
+def occupied(state):
+    return (state != 0).any(-1).long().tolist()
+
+
+def test_joint_texts_stay_where_they_are_and_hide_each_other(embeddings):
+    before, last, mask = first_inputs(embeddings, IDS, REAL, 3, "joint")
+    assert occupied(before) == [[1, 1, 1, 1, 0, 0, 0, 0]]
+    assert occupied(last) == [[0, 0, 0, 0, 1, 1, 0, 0]]
+    assert torch.equal(mask, REAL)
+
+
+def test_separate_texts_both_start_at_position_0(embeddings):
+    before, last, mask = first_inputs(embeddings, IDS, REAL, 3, "separate")
+    alone = torch.tensor([[9, 3, 0, 0]]), torch.tensor([[1, 1, 0, 0]])
+    assert torch.equal(before, embeddings(IDS[:, :4], REAL[:, :4]))
+    assert torch.equal(last, embeddings(*alone))
+    assert mask.tolist() == [[1, 1, 1, 1]]
+
+
+def test_aligned_words_vanish_where_the_other_text_has_them(embeddings):
+    # Norms make each word's vector sqrt(D) long, so a word's product with itself is D and its score sqrt(D);
+    # here the vectors are 20 times as long and that score 400 times as high: nothing else has a share.
+    with torch.no_grad():
+        embeddings.norm.weight.fill_(20.0)
+    ids = torch.tensor([[1, 7, 8, 3, 8, 30, 3]])  # 8 and [SEP] are in both texts
+    unlike, whole, _ = first_inputs(embeddings, ids, torch.ones_like(ids), 3, "aligned")
+    shared = unlike.abs().amax(-1)[0] < 1e-3
+    assert shared.tolist() == [False, False, True, True, True, False, True]
+    assert torch.equal(whole, embeddings(ids, torch.ones_like(ids)))
+
+
+def test_an_aligned_text_without_another_one_is_left_as_it_is(embeddings):
+    ids = torch.tensor([[1, 7, 8, 3]])
+    unlike, _, _ = first_inputs(embeddings, ids, torch.ones_like(ids), 3, "aligned")
+    assert torch.equal(unlike, embeddings.norm(embeddings.words(ids)))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_both_texts_of_a_pair_change_the_logits(layout):
+    model = student(sep_token_id=3, pair_layout=layout)
     ids = torch.tensor([[1, 7, 8, 3, 9, 10, 3]])
     base = model(ids).logits
     for position in (1, 4):

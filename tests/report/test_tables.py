@@ -43,6 +43,13 @@ def test_a_target_shows_its_limit_what_was_measured_and_whether_it_is_kept():
     ]
 
 
+def test_an_export_shows_its_scores_and_size():
+    exports = {"onnx-int8": {"accuracy": 0.8801, "student_accuracy": 0.8842, "bytes": 4_545_000}}
+    (row,) = gain_rows({**METRICS, "exports": exports})[-1:]
+    # 90.9 / 4.545 = 20
+    assert tuple(row.values()) == ("as onnx-int8", "", "88.01 %, 4.5 MB", "20.0x smaller")
+
+
 def test_a_loss_is_not_called_a_gain():
     rows = {row["what"]: row["gain"] for row in gain_rows({**METRICS, "speedup_vs_bert_base": 0.5})}
     assert rows["student beside BERT-base"] == "2.0x slower"

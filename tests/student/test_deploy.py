@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from adabert_nni.data.embedded import generate
-from adabert_nni.data.tasks import Rows, get_task
+from adabert_nni.data.tasks import Rows, Splits, get_task
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import read_json
 from adabert_nni.student.deploy import deploy, load_export, load_student
@@ -25,6 +25,12 @@ def rows(split, count):
     return Rows([texts for texts, _ in found], [label for _, label in found], list(range(count)))
 
 
+def splits():
+    return Splits(
+        get_task("mini-reviews"), rows("train", 40), rows("train", 60), rows("validation", 80)
+    )
+
+
 def test_an_export_is_read_back_with_its_tokenizer(folder, tmp_path):
     record = deploy(folder, "folded", tmp_path / "out")
     assert read_json(tmp_path / "out" / "export.json") == record
@@ -39,14 +45,7 @@ def test_an_export_is_read_back_with_its_tokenizer(folder, tmp_path):
 
 
 def test_accuracy_stands_beside_the_students(folder, tmp_path):
-    record = deploy(
-        folder,
-        "bf16",
-        tmp_path / "out",
-        task=get_task("mini-reviews"),
-        selection=rows("train", 60),
-        validation=rows("validation", 80),
-    )
+    record = deploy(folder, "bf16", tmp_path / "out", splits())
     assert abs(record["accuracy"] - record["student_accuracy"]) <= 0.05
     assert record["bytes"] < record["student_bytes"]
 
@@ -58,14 +57,8 @@ def test_a_pruned_vocabulary_needs_texts(folder, tmp_path):
 
 
 def test_a_pruned_export_is_smaller_and_as_good(folder, tmp_path):
-    given = {
-        "task": get_task("mini-reviews"),
-        "train": rows("train", 40),
-        "selection": rows("train", 60),
-        "validation": rows("validation", 80),
-    }
-    whole = deploy(folder, "folded", tmp_path / "whole", **given)
-    pruned = deploy(folder, "folded", tmp_path / "pruned", prune=True, **given)
+    whole = deploy(folder, "folded", tmp_path / "whole", splits())
+    pruned = deploy(folder, "folded", tmp_path / "pruned", splits(), prune=True)
     assert pruned["vocabulary"] < whole["vocabulary"]
     assert pruned["bytes"] < whole["bytes"]
     assert pruned["student_accuracy"] == whole["student_accuracy"]

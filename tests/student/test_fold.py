@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from adabert_nni.model.architecture import edge_names
+from adabert_nni.model.pairs import LAYOUTS
 from adabert_nni.student.fold import fold
 
 WAYS = {"convolution": 0, "product": 10**6}  # value of few_tokens -> the way that is taken
-PAIRS = [(False, "joint"), (True, "joint"), (True, "separate")]
+PAIRS = [(False, "joint"), *((True, layout) for layout in LAYOUTS)]
 
 
 def both(student, ids, mask=None, few_tokens=0):

@@ -11,10 +11,11 @@ from adabert_nni.data.encoding import encode, loader
 from adabert_nni.data.tasks import Rows
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.architecture import edge_names
+from adabert_nni.model.pairs import LAYOUTS
 from adabert_nni.student import formats, onnx_graph
 from adabert_nni.student.formats import FORMATS, export_student, get_format, made_up
 
-PAIRS = [(False, "joint"), (True, "joint"), (True, "separate")]
+PAIRS = [(False, "joint"), *((True, layout) for layout in LAYOUTS)]
 SIZES = [(1, 9, 2), (3, 20, 5), (5, 31, 25)]  # rows, length, end of the first text of a pair
 
 

@@ -49,6 +49,12 @@ INPUTS = {
 }
 
 
+def test_a_graph_without_convolutions_gives_what_it_gave():
+    model = graph([helper.make_node("Relu", ["a"], ["y"])], {}, ["a"], 4)
+    inputs = {"a": INPUTS["a"]}
+    assert run(quantise(model, [inputs]), **inputs).flatten().tolist() == [1.0, 0.0, 2.0]
+
+
 def test_inputs_of_different_ranges_share_a_convolution():
     # relu and mask: a = 1, 0, 0 and b = 10, 20, 0; y_t = a_t + a_{t+1} / 2 - 2 b_t + 1/4
     expected = [-18.75, -39.75, 0.25]

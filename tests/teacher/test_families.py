@@ -11,8 +11,8 @@ from adabert_nni.data.encoding import encode
 from adabert_nni.data.tasks import Rows, Splits, Task
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.architecture import Architecture
-from adabert_nni.model.body import split_pair
 from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
+from adabert_nni.model.pairs import split_pair
 from adabert_nni.problems import REGRESSION
 from adabert_nni.student.derive import factorise
 from adabert_nni.student.export import save_student
@@ -123,19 +123,17 @@ def test_the_position_of_its_first_token_is_the_first_row(family):
     assert moved.tolist() == [True] + [False] * (ids.shape[1] - 1)
 
 
-@pytest.mark.parametrize("layout", ["joint", "separate"])
-def test_a_students_split_of_its_pairs_finds_both_texts(family, layout):
+def test_a_students_split_of_its_pairs_finds_both_texts(family):
     tokenizer = load_tokenizer(family[1])
     sep = separator(tokenizer)
     encoded = encode(rows(9), tokenizer, LENGTH)
     special = set(tokenizer.all_special_ids)
     for row, texts in zip(encoded.input_ids, rows(9).texts, strict=True):
-        ids, mask = row[None].long(), torch.ones(1, len(row), dtype=torch.long)
-        *a, ids_b, of_b = split_pair(ids, mask, sep, layout)
-        for (found, real), text in zip(((a[0], a[1]), (ids_b, of_b)), texts, strict=True):
-            kept = [int(i) for i in found[real.bool()] if int(i) not in special]
-            wanted = tokenizer(text, add_special_tokens=False)["input_ids"]
-            assert kept == wanted
+        ids = row.long()
+        masks = split_pair(ids[None], torch.ones(1, len(row), dtype=torch.long), sep)
+        for mask, text in zip(masks, texts, strict=True):
+            kept = [int(i) for i in ids[mask[0].bool()] if int(i) not in special]
+            assert kept == tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
 def test_more_tokens_than_it_has_positions_for_are_refused(family, tmp_path):
