@@ -36,7 +36,7 @@ lint: install  ## check style, types and docstrings
 	$(BIN)/pydoclint --quiet adabert_nni
 
 docs: install  ## build the documentation of docs/ into site/
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 format: install  ## put the code in the standard format
 	$(BIN)/ruff check --fix-only --quiet .
