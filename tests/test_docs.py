@@ -5,12 +5,15 @@ import runpy
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification, dynamic_module_utils
 
+import adabert_nni
+from adabert_nni import api
 from adabert_nni.baselines.table import BASELINES
 from adabert_nni.benchmark import peers
 from adabert_nni.config import SpaceConfig
@@ -54,7 +57,8 @@ def student(tiny_tokenizer, tmp_path_factory):
 @pytest.fixture
 def desk(student, tiny_teacher_dir, tmp_path, monkeypatch):
     """A working folder with a finished student, a tiny teacher, a small model in BERT-base's place."""
-    shutil.copytree(student, tmp_path / "runs" / "first")
+    for run in ("first", "prices"):
+        shutil.copytree(student, tmp_path / "runs" / run)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ADABERT_TEACHER", str(tiny_teacher_dir))
     monkeypatch.setenv("ADABERT_CACHE", str(tmp_path / "cache"))
@@ -75,3 +79,62 @@ def test_a_pages_python_runs_in_order_and_its_assertions_hold(page, desk):
     names = {"__name__": page.stem}
     for number, text in enumerate(blocks(page), start=1):
         exec(compile(text, f"{page.name}, block {number}", "exec"), names)
+
+
+def test_the_example_of_own_data_runs_whole(desk, capsys, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(desk))
+    names = runpy.run_path(str(ROOT / "examples" / "own_data.py"))
+    assert Path.cwd().parent == desk
+    assert Path("runs", "reviews", "report.html").is_file()
+    assert names["scores"]["accuracy"] == names["metrics"]["student_accuracy"]
+    assert names["scores"]["rows"] == 48  # a tenth of the 480 rows with a label
+    assert names["answers"][0]["label"] in names["NAMES"]
+    assert names["record"]["vocabulary"] <= len(names["tokenizer"])
+    assert names["found"] in names["NAMES"]
+
+
+def test_the_table_of_settings_has_every_key_with_its_default():
+    hooks = runpy.run_path(str(DOCS / "hooks.py"))
+    made = hooks["on_page_markdown"]((DOCS / "settings.md").read_text(encoding="utf-8"))
+    rows = [line.split(" | ") for line in made.splitlines() if line.startswith("| `")]
+    keys = [row[0].strip("| `") for row in rows]
+    stages = (*STAGES.values(), SpaceConfig)
+    assert keys == [key for stage in stages for key in stage.__pydantic_fields__]
+    assert rows[keys.index("max_length")][1:3] == ["whole number, ≥ 8, ≤ 512", "`128`"]
+    assert rows[keys.index("estimator")][1:3] == ["`exact`, `sampled`", "`exact`"]
+    assert rows[keys.index("teacher")][2] == "`bert-base-uncased`"  # whatever the environment says
+    assert rows[keys.index("train")][2] == "unset"
+    assert hooks["on_page_markdown"]("no mark") == "no mark"
+
+
+def test_the_drawn_cell_is_what_the_package_draws():
+    found = Architecture.load(ROOT / "results" / "sst2-trial" / "architecture.json")
+    assert (DOCS / "figures" / "cell.svg").read_text(encoding="utf-8") == cell_svg(found)
+
+
+def test_the_reference_tells_of_every_verb_and_public_name():
+    page = (DOCS / "reference.md").read_text(encoding="utf-8")
+    assert set(re.search(r"members: \[(.*train.*)\]", page)[1].split(", ")) == set(api.__all__)
+    named = {line.rpartition(".")[2] for line in page.splitlines() if line.startswith(":::")}
+    assert set(adabert_nni.__all__) - set(api.__all__) - {"__version__"} <= named
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_a_warning_and_asks_nothing_of_a_network(tmp_path):
+    pytest.importorskip("mkdocs")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    pages = {page.name: page.read_text(encoding="utf-8") for page in tmp_path.glob("*.html")}
+    assert {page.with_suffix(".html").name for page in PAGES} <= set(pages)
+    loaded = [
+        address
+        for text in pages.values()
+        for tag in re.findall(r"<(?:script|link|img|iframe|source)\b[^>]*>", text)
+        if 'rel="canonical"' not in tag
+        for address in re.findall(r'(?:src|href)="([^"]+)"', tag)
+    ]
+    assert loaded
+    assert [address for address in loaded if re.match(r"(https?:)?//", address)] == []
+    assert "search_epochs" in pages["settings.html"]
+    assert 'id="adabert_nni.losses.knowledge_loss"' in pages["reference.html"]
