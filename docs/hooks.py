@@ -38,10 +38,10 @@ def _stages() -> Iterator[tuple[str, Any]]:
 def _section(name: str, stage: Any) -> str:
     head = f"## {name}\n\n{(stage.__doc__ or '').splitlines()[0]}\n\n"
     rows = [
-        f"| `{key}` | {_kind(field)} | {_default(field)} | {html.escape(field.description)} |"
+        f"| `{key}` | {html.escape(field.description)}<br>*{_kind(field)}; {_default(field)}* |"
         for key, field in stage.__pydantic_fields__.items()
     ]
-    return head + "\n".join(["| key | what | default | |", "|:--|:--|:--|:--|", *rows])
+    return head + "\n".join(["| key | |", "|:--|:--|", *rows])
 
 
 def _kind(field: Any) -> str:
@@ -74,4 +74,4 @@ def _default(field: Any) -> str:
         return "required"
     with mock.patch.dict(os.environ, clear=True):  # some defaults are read from it
         default = field.get_default(call_default_factory=True)
-    return "unset" if default is None else f"`{default}`"
+    return "unset by default" if default is None else f"default `{default}`"

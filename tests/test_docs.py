@@ -96,14 +96,14 @@ def test_the_example_of_own_data_runs_whole(desk, capsys, monkeypatch):
 def test_the_table_of_settings_has_every_key_with_its_default():
     hooks = runpy.run_path(str(DOCS / "hooks.py"))
     made = hooks["on_page_markdown"]((DOCS / "settings.md").read_text(encoding="utf-8"))
-    rows = [line.split(" | ") for line in made.splitlines() if line.startswith("| `")]
-    keys = [row[0].strip("| `") for row in rows]
+    told = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", made, re.MULTILINE))
     stages = (*STAGES.values(), SpaceConfig)
-    assert keys == [key for stage in stages for key in stage.__pydantic_fields__]
-    assert rows[keys.index("max_length")][1:3] == ["whole number, ≥ 8, ≤ 512", "`128`"]
-    assert rows[keys.index("estimator")][1:3] == ["`exact`, `sampled`", "`exact`"]
-    assert rows[keys.index("teacher")][2] == "`bert-base-uncased`"  # whatever the environment says
-    assert rows[keys.index("train")][2] == "unset"
+    assert list(told) == [key for stage in stages for key in stage.__pydantic_fields__]
+    assert told["max_length"].endswith("<br>*whole number, ≥ 8, ≤ 512; default `128`*")
+    assert told["estimator"].endswith("<br>*`exact`, `sampled`; default `exact`*")
+    assert told["teacher"].endswith("default `bert-base-uncased`*")  # whatever the environment says
+    assert told["train"].endswith("<br>*text; unset by default*")
+    assert told["ops"].endswith("<br>*list of text; required*")
     assert hooks["on_page_markdown"]("no mark") == "no mark"
 
 

@@ -173,3 +173,9 @@ def test_a_page_can_be_read_in_one_go(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_no_number_is_left_to_be_filled_in(page):
     assert "@@" not in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.stem)
+def test_code_fits_the_width_of_the_site(page):
+    found = FENCE.findall(page.read_text(encoding="utf-8"))
+    assert max((len(line) for _, text in found for line in text.splitlines()), default=0) <= 100
