@@ -1,15 +1,19 @@
 """The verbs that make whole runs: ``compress``, ``train``, ``baseline``, ``trial``, ``experiment``, ``best``."""
 
 import argparse
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adabert_nni.config import config_from_args, load_config
+from adabert_nni.errors import AdaBertError
 from adabert_nni.verbs.options import add_settings, checked, output_of, settings_of
 
 if TYPE_CHECKING:
     from adabert_nni.plan import Plan
+
+logger = logging.getLogger(__name__)
 
 
 def compress(args: argparse.Namespace) -> str:
@@ -121,10 +125,16 @@ def best(args: argparse.Namespace) -> str:
 
 
 def _compared(best: dict[str, Any], output: Path) -> str:
-    """What was gained; the best trial's page is written again, now that it lies beside the others."""
+    """What was gained; the best trial's page is written again, now that it lies beside the others.
+
+    The collected student is worth more than its page: a trial that no page can be made of is told of and kept.
+    """
     from adabert_nni.report.html import write_html
 
-    write_html(output)
+    try:
+        write_html(output)
+    except AdaBertError as error:
+        logger.warning("no report.html: %s", error)
     return gained(best, output)
 
 

@@ -38,7 +38,9 @@ def test_a_run_on_a_few_odd_rows_ends_with_finite_logits(settings, quick, tmp_pa
     caplog.set_level(logging.INFO, "adabert_nni")
     metrics = pipeline.compress(config, tmp_path / "run")
     # 20 rows, of which 2 are held out and half of the others select: 9 = 4 + 4 + 1 are learnt from
-    assert "9 rows to train, 9 to select by, 2 to report on" in caplog.text
+    assert (
+        "9 rows to train, 0 of them without a label, 9 to select by, 2 to report on" in caplog.text
+    )
     assert "rows have an empty text; kept" in caplog.text
     assert "1 of 9 rows were cut to 32 tokens" in caplog.text
     assert 0 <= metrics["student_accuracy"] <= 1
