@@ -2,6 +2,7 @@
 
 import re
 import runpy
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification, dynamic_module_utils
 
 import adabert_nni
-from adabert_nni import api
+from adabert_nni import api, cli
 from adabert_nni.baselines.table import BASELINES
 from adabert_nni.benchmark import peers
 from adabert_nni.config import SpaceConfig
@@ -79,6 +80,29 @@ def test_a_pages_python_runs_in_order_and_its_assertions_hold(page, desk):
     names = {"__name__": page.stem}
     for number, text in enumerate(blocks(page), start=1):
         exec(compile(text, f"{page.name}, block {number}", "exec"), names)
+
+
+@pytest.mark.slow
+def test_the_commands_about_reviews_run_in_order(desk, tiny_teacher_dir, monkeypatch, capsys):
+    page = DOCS / "own-data.md"
+    exec(compile(blocks(page)[0], page.name, "exec"), {})  # writes reviews.csv
+    shutil.copy("reviews.csv", "more.csv")
+    Path("more.csv").write_text(Path("more.csv").read_text().replace(",\n", ",negative\n"))
+    monkeypatch.setattr(cli, "_log", lambda debug: None)
+    found = re.findall(r"^```bash\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    lines = "".join(found).replace("\\\n", " ").replace("minilm-l6", str(tiny_teacher_dir))
+    ran = []
+    for line in lines.splitlines():
+        program, *words = shlex.split(line)
+        if program == "adabert" and any(word.startswith("runs/reviews") for word in words):
+            ran.append(words[0])
+            assert cli.main(words) == cli.OK
+            if "--dry-run" in words:
+                assert not Path("runs", "reviews").exists()
+                assert cli.main(words[:-1]) == cli.OK
+    assert ran == ["compress", "predict", "predict", "evaluate", "evaluate", "export"]
+    assert len(Path("answers.csv").read_text().splitlines()) == 3001  # and the header
+    assert Path("runs", "reviews", "student-onnx-int8", "model.onnx").is_file()
 
 
 def test_the_example_of_own_data_runs_whole(desk, capsys, monkeypatch):
