@@ -30,7 +30,7 @@ os.chdir(tempfile.mkdtemp(prefix="adabert-own-data-"))
 
 # %%
 NAMES = ("negative", "positive")
-made = generate("mini-reviews")["train"][:600]
+made = generate("mini-reviews")["train"][:400]
 with open("reviews.csv", "w", newline="", encoding="utf-8") as file:
     write = csv.writer(file).writerow
     write(["review", "opinion"])
@@ -79,17 +79,17 @@ metrics = compress(
     text="review",
     label="opinion",
     teacher="tiny-teacher",
-    teacher_epochs=2,
+    teacher_epochs=1,
     teacher_lr=1e-3,
     max_length=32,
     space="space.yml",
-    search_epochs=4,
+    search_epochs=2,
     search_batch=32,
-    alpha_warmup=2,  # half of the epochs: the depth must not be decided before the layers have learnt
+    alpha_warmup=1,  # half of the epochs: the depth must not be decided before the layers have learnt
     alpha_lr=0.02,
     weight_optimizer="adamw",
     weight_lr=3e-3,
-    student_epochs=4,
+    student_epochs=2,
     student_batch=32,
     student_lr=3e-3,
     repetitions=1,

@@ -111,7 +111,7 @@ def test_the_example_of_own_data_runs_whole(desk, capsys, monkeypatch):
     assert Path.cwd().parent == desk
     assert Path("runs", "reviews", "report.html").is_file()
     assert names["scores"]["accuracy"] == names["metrics"]["student_accuracy"]
-    assert names["scores"]["rows"] == 48  # a tenth of the 480 rows with a label
+    assert names["scores"]["rows"] == 32  # a tenth of the 320 rows with a label
     assert names["answers"][0]["label"] in names["NAMES"]
     assert names["record"]["vocabulary"] <= len(names["tokenizer"])
     assert names["found"] in names["NAMES"]
