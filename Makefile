@@ -35,8 +35,8 @@ lint: install  ## check style, types and docstrings
 	$(BIN)/mypy
 	$(BIN)/pydoclint --quiet adabert_nni
 
-docs: install  ## build the API pages from the docstrings, into site/
-	$(BIN)/pdoc --docformat google --output-directory site adabert_nni
+docs: install  ## build the documentation of docs/ into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 format: install  ## put the code in the standard format
 	$(BIN)/ruff check --fix-only --quiet .

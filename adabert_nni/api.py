@@ -109,7 +109,7 @@ def evaluate(
 def predict(
     student: Place, texts: Iterable[str | tuple[str, str]], *, batch: int = 64
 ) -> list[dict[str, Any]]:
-    """Label and probability of each text, or pair of texts, in their order.
+    """Label and probability, or value, of each text, or pair of texts, in their order.
 
     Args:
         student: its folder, or that of an export.
@@ -117,13 +117,13 @@ def predict(
         batch: rows per step.
 
     Returns:
-        ``{"label": ..., "probability": ...}`` a row.
+        ``{"label": ..., "probability": ...}`` a row; in regression ``{"value": ...}``.
     """
     from adabert_nni.student.predict import load_classifier, predictions
 
     rows = ((text,) if isinstance(text, str) else tuple(text) for text in texts)
     found = predictions(load_classifier(student_folder(Path(student))), rows, batch)
-    return [{"label": answer.label, "probability": answer.probability} for answer in found]
+    return [answer.told() for answer in found]
 
 
 def export(

@@ -10,13 +10,15 @@ from typing import Any
 
 from adabert_nni import pipeline
 from adabert_nni.config import Config, DataConfig, SpaceConfig
-from adabert_nni.data.files_in import read_table
+from adabert_nni.data.files_in import Table, read_table
+from adabert_nni.data.labels import to_values
 from adabert_nni.data.tasks import Rows
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import atomic_write, check_manifest, new_folder, read_json
 from adabert_nni.inputs import build_teacher, places, prepare, read_rows
 from adabert_nni.metrics import score
 from adabert_nni.model.architecture import Architecture
+from adabert_nni.problems import CLASSIFICATION, UNSCALED, unscale_head
 from adabert_nni.progress import progress
 from adabert_nni.report.plot import cell_svg
 from adabert_nni.student.export import save_student
@@ -70,7 +72,7 @@ def search(config: Config, output: Path) -> dict[str, Any]:
 
     Returns:
         ``folder`` of the search, the file ``architecture``, its ``depth`` and ``edges``, the last epoch's
-        ``selection_accuracy``, and ``targets``.
+        ``selection_accuracy`` (``selection_r2`` in regression), and ``targets``.
 
     Raises:
         AdaBertError: as ``pipeline.compress``.
@@ -85,7 +87,7 @@ def search(config: Config, output: Path) -> dict[str, Any]:
         "architecture": str(output / "architecture.json"),
         "depth": architecture.depth,
         "edges": dict(architecture.live_edges()),
-        "selection_accuracy": record["epochs"][-1]["default"],
+        f"selection_{found.inputs.splits.task.metrics[0]}": record["epochs"][-1]["default"],
         "targets": record.get("targets", {}),
     }
 
@@ -116,17 +118,24 @@ def derive(searched: Path, output: Path, overrides: dict[str, Any]) -> dict[str,
         inputs = prepare(config, space.dim, read_rows(config.data))
         found = pipeline.Searched(folder, inputs, space, settings)
         student = pipeline.start_student(config, found).eval().without_probes()
-        metrics = inputs.splits.task.metrics
-        scores = {
-            name: score_student(student, rows, metrics)
-            for name, rows in (("selection", inputs.selection), ("validation", inputs.validation))
-        }
+        task = inputs.splits.task
+        # Selection labels are in the units of the task's scale, in which only the first metric means the same.
+        chosen_by = task.metrics if task.scale == UNSCALED else task.metrics[:1]
+        scores = {"selection": score_student(student, inputs.selection, chosen_by, task.problem)}
+        unscale_head(student, task.scale)
+        rows = inputs.validation
+        scores["validation"] = score_student(student, rows, task.metrics, task.problem)
         save_student(
             student,
             inputs.tokenizer,
             half,
             scores=scores["validation"],
-            history=[{"epoch": 0, "selection_accuracy": scores["selection"]["accuracy"]}],
+            history=[
+                {
+                    "epoch": 0,
+                    **{f"selection_{k}": v for k, v in list(scores["selection"].items())[:1]},
+                }
+            ],
             seconds=0.0,
         )
     return {"folder": str(output), "depth": student.config.architecture["depth"], **scores}
@@ -141,7 +150,7 @@ def evaluate(student: Path, data: DataConfig, batch: int = 64) -> dict[str, Any]
         batch: rows per step.
 
     Returns:
-        ``task``, ``rows``, the task's metrics in [0, 1], ``seconds``.
+        ``task``, ``rows``, the task's metrics, ``seconds``.
 
     Raises:
         AdaBertError: if there is no student, no rows, or their classes differ.
@@ -164,7 +173,12 @@ def evaluate_file(
 ) -> dict[str, Any]:
     """Score a student on all rows of a file; arguments and result as ``evaluate``, ``task`` is the file."""
     classifier = load_classifier(student)
-    table = read_table(file, texts, label)
+    table, problem = read_table(file, texts, label), classifier.problem
+    if problem is not CLASSIFICATION:
+        return {
+            "task": str(file),
+            **_scores(classifier, _valued(table, file), problem.metrics, batch),
+        }
     ids: dict[str | None, int] = {name: index for index, name in enumerate(classifier.labels)}
     for name, line in zip(table.labels, table.lines, strict=True):
         if name not in ids:
@@ -176,6 +190,16 @@ def evaluate_file(
     return {"task": str(file), **_scores(classifier, rows, ("accuracy",), batch)}
 
 
+def _valued(table: Table, file: Path) -> Rows:
+    """The rows of a file with values as labels, which none may lack."""
+    rows, unknown = to_values(table).by_label()
+    if len(unknown):
+        raise AdaBertError(
+            f"{file} line {table.lines[unknown.ids[0]]}: has no label; add it or drop the row"
+        )
+    return rows
+
+
 def _scores(
     classifier: Classifier, rows: Rows, metrics: tuple[str, ...], batch: int
 ) -> dict[str, Any]:
@@ -183,6 +207,6 @@ def _scores(
     ids = {name: index for index, name in enumerate(classifier.labels)}
     texts = progress(rows.texts, len(rows), "evaluate")
     answers = predictions(classifier, texts, batch)
-    found = [ids[answer.label] for answer in answers]
+    found = [ids[one.label] if one.value is None else one.value for one in answers]
     scores = score(metrics, found, rows.labels)
     return {"rows": len(rows), **scores, "seconds": round(time.monotonic() - start, 2)}

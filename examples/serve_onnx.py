@@ -19,7 +19,7 @@ from tokenizers import Tokenizer
 
 
 class Classifier:
-    """A student in ONNX: texts in, labels and probabilities out."""
+    """A student in ONNX: texts in, labels and probabilities, or values, out."""
 
     def __init__(self, folder: Path) -> None:
         """Read model, tokenizer and labels from the folder that ``adabert export`` wrote."""
@@ -39,6 +39,8 @@ class Classifier:
             np.array([getattr(row, name) for row in rows]) for name in ("ids", "attention_mask")
         )
         (logits,) = self.session.run(None, {"input_ids": ids, "attention_mask": mask})
+        if len(self.labels) == 1:  # regression
+            return [{"value": float(value)} for (value,) in logits]
         shares = np.exp(logits - logits.max(1, keepdims=True))
         shares /= shares.sum(1, keepdims=True)
         return [{"label": self.labels[str(s.argmax())], "score": float(s.max())} for s in shares]

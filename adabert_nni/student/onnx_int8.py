@@ -12,6 +12,8 @@ import onnx
 import onnxruntime
 from onnx import helper, numpy_helper
 
+from adabert_nni.errors import AdaBertError
+
 Feed = Mapping[str, np.ndarray]  # input name -> array
 
 ZERO = 128
@@ -33,6 +35,9 @@ def quantise(model: onnx.ModelProto, feeds: Iterable[Feed]) -> onnx.ModelProto:
 
     Returns:
         A graph with the same inputs and outputs.
+
+    Raises:
+        AdaBertError: if a convolution has no bias.
     """
     rewriter = _Rewriter(model)
     rewriter.largest = _largest(model, rewriter.measured(), feeds)
@@ -128,6 +133,11 @@ class _Rewriter:
             self._node(node.op_type, [*read, *rest], f"{name}.bytes", node.attribute)
 
     def _convolution(self, node: onnx.NodeProto) -> None:
+        if len(node.input) < 3:
+            raise AdaBertError(
+                f"int8: the convolution {node.output[0]} has no bias, as one that an op of one's own holds and "
+                "that is not folded; export it as onnx"
+            )
         read, name = self._as_bytes(node.input[0]), node.output[0]
         blocks = self.scales[node.input[0]]
         weight, bias = (self.weights[one].astype(np.float64) for one in node.input[1:3])

@@ -1,4 +1,4 @@
-"""Classes and probabilities of texts, a window of rows at a time, however many there are.
+"""Classes and probabilities of texts, or values, a window of rows at a time, however many there are.
 
 A window is sorted by length, so that batches hold little padding, and answered in the order that it came in.
 It must not know where texts come from or where answers go. Shapes: R rows of a window, C classes.
@@ -10,13 +10,14 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
 from adabert_nni.data.encoding import encode, loader
 from adabert_nni.data.tasks import Rows
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.modeling import AdaBertConfig
+from adabert_nni.problems import CLASSIFICATION, PROBLEMS, Problem
 from adabert_nni.student.deploy import LOCAL, RECORD, load_export, load_student
 from adabert_nni.student.onnx_graph import Logits
 from adabert_nni.training import row_positions
@@ -43,14 +44,34 @@ class Classifier:
         names = {int(index): str(name) for index, name in (self.config.id2label or {}).items()}
         return [names[index] for index in sorted(names)]
 
+    @property
+    def problem(self) -> Problem:
+        """What kind of problem it was made for."""
+        known = {problem.hf_name: problem for problem in PROBLEMS.values()}
+        return known.get(str(self.config.problem_type), CLASSIFICATION)
+
 
 @dataclass(frozen=True)
 class Answer:
-    """The most probable class of a row and the probability that the student gives it, in [0, 1]."""
+    """What the student says of a row.
+
+    Attributes:
+        texts: the row.
+        label: the most probable class; in regression the name of the value.
+        probability: that the student gives it, in [0, 1].
+        value: in regression, in the unit of the labels.
+    """
 
     texts: tuple[str, ...]
     label: str
     probability: float
+    value: float | None = None
+
+    def told(self) -> dict[str, str | float]:
+        """``label`` and ``probability``, or ``value``."""
+        if self.value is not None:
+            return {"value": self.value}
+        return {"label": self.label, "probability": self.probability}
 
 
 def load_classifier(folder: Path) -> Classifier:
@@ -97,10 +118,11 @@ def predictions(
                 f"predict: got {len(wrong)} text(s) in a row ({wrong[0][:40]!r}), this student reads "
                 f"{classifier.columns}; {_REMEDY[classifier.columns]}"
             )
-        best, shares = _window(classifier, window, batch)
-        labels = classifier.labels
-        for texts, index, share in zip(window, best, shares, strict=True):
-            yield Answer(texts, labels[index], share)
+        found, labels = _window(classifier, window, batch), classifier.labels
+        shares, best = (part.tolist() for part in found.softmax(-1).max(-1))
+        values = found.squeeze(1).tolist() if len(labels) == 1 else [None] * len(window)
+        for texts, index, share, value in zip(window, best, shares, values, strict=True):
+            yield Answer(texts, labels[index], share, value)
 
 
 _REMEDY = {
@@ -109,10 +131,8 @@ _REMEDY = {
 }
 
 
-def _window(
-    classifier: Classifier, texts: list[tuple[str, ...]], batch: int
-) -> tuple[list[int], list[float]]:
-    """Class ids and probabilities of the rows, R of each."""
+def _window(classifier: Classifier, texts: list[tuple[str, ...]], batch: int) -> Tensor:
+    """Logits of the rows, (R, C)."""
     rows = Rows(texts, [0] * len(texts), list(range(len(texts))))
     encoded = encode(rows, classifier.tokenizer, classifier.config.max_position_embeddings)
     device = next((p.device for p in classifier.module.parameters()), torch.device("cpu"))
@@ -124,7 +144,6 @@ def _window(
             )
             logits.append(found.float().cpu())
             ids.append(part["ids"])
-    probs = torch.empty_like(found := torch.cat(logits).softmax(-1))
-    probs[row_positions(encoded, torch.cat(ids))] = found
-    shares, best = probs.max(-1)
-    return best.tolist(), shares.tolist()
+    ordered = torch.empty_like(found := torch.cat(logits))
+    ordered[row_positions(encoded, torch.cat(ids))] = found
+    return ordered

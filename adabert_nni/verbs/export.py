@@ -49,9 +49,13 @@ def _told(made: dict[str, Any], output: Path) -> str:
     from adabert_nni.report.tables import difference, megabytes, percent, shown
 
     sizes = megabytes(made["bytes"]), megabytes(made["student_bytes"])
+    same = []
+    if "agreement" in made:  # there are classes
+        share = percent(made["agreement"])
+        same = [f"same class as the student: {share} of the rows it was checked on"]
     lines = [
         f"size on disk: {sizes[0]}, the student's {sizes[1]}",
-        f"same class as the student: {percent(made['agreement'])} of the rows it was checked on",
+        *same,
         f"largest difference of a logit: {made['largest_difference']:.2g} of the largest logit, "
         f"allowed is {made['bound']:.2g}",
     ]

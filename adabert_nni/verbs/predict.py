@@ -84,7 +84,7 @@ def data_of(student: Path, given: dict[str, Any]) -> DataConfig:
 
 
 def predict(args: argparse.Namespace) -> Iterator[str]:
-    """Classify texts from the command line, a file or the standard input: label and probability of each."""
+    """Classify texts from the command line, a file or the standard input: label and probability, or value."""
     folder = student_folder(args.student)
     suffix = args.output.suffix[1:] if args.output is not None else "jsonl"
     write = FORMATS.get(form := args.format or suffix)
@@ -141,8 +141,8 @@ def _columns(text: str | None, text_pair: str | None) -> tuple[str, ...]:
 def _jsonl(answers: "Iterable[Answer]") -> Iterator[str]:
     for answer in answers:
         record = dict(zip(COLUMNS, answer.texts, strict=False))
-        found = {"label": answer.label, "probability": round(answer.probability, 6)}
-        yield json.dumps({**record, **found}, ensure_ascii=False)
+        told = {k: round(v, 6) if isinstance(v, float) else v for k, v in answer.told().items()}
+        yield json.dumps({**record, **told}, ensure_ascii=False)
 
 
 def _csv(answers: "Iterable[Answer]") -> Iterator[str]:
@@ -153,8 +153,9 @@ def _csv(answers: "Iterable[Answer]") -> Iterator[str]:
 
     for number, answer in enumerate(answers):
         if number == 0:
-            yield line([*COLUMNS[: len(answer.texts)], "label", "probability"])
-        yield line([*answer.texts, answer.label, f"{answer.probability:.6f}"])
+            yield line([*COLUMNS[: len(answer.texts)], *answer.told()])
+        told = (f"{v:.6f}" if isinstance(v, float) else v for v in answer.told().values())
+        yield line([*answer.texts, *told])
 
 
 FORMATS: dict[str, Callable[["Iterable[Answer]"], Iterator[str]]] = {"jsonl": _jsonl, "csv": _csv}

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from adabert_nni.config import add_arguments, given_settings
+from adabert_nni.metrics import METRICS
 from adabert_nni.verbs.options import output_of, settings_of
 
 
@@ -31,15 +32,19 @@ def probe(args: argparse.Namespace) -> str:
     """Build the table of what each layer of the teacher believes; show its accuracy per layer."""
     config = settings_of(args)
     from adabert_nni import stages
-    from adabert_nni.report.tables import markdown_table, percent
+    from adabert_nni.report.tables import markdown_table, shown
 
     found = stages.probe(config)
-    sides = {"selection": "selection_accuracy", "train": "train_accuracy"}
+    metric = _metric(found)
+    sides = {side: f"{side}_{metric}" for side in ("selection", "train")}
     rows: list[dict[str, Any]] = [
-        {"layer": layer + 1, **{side: percent(found[key][layer]) for side, key in sides.items()}}
+        {
+            "layer": layer + 1,
+            **{side: shown(metric, found[key][layer]) for side, key in sides.items()},
+        }
         for layer in range(found["layers"])
     ]
-    own = {side: percent(found[f"teacher_{key}"]) for side, key in sides.items()}
+    own = {side: shown(metric, found[f"teacher_{key}"]) for side, key in sides.items()}
     columns = {"layer": "layer", "selection": "selection", "train": "train"}
     table = markdown_table([*rows, {"layer": "teacher", **own}], columns)
     return f"{table}\n\nprobes: {found['folder']}"
@@ -49,13 +54,14 @@ def search(args: argparse.Namespace) -> str:
     """Search only; `adabert compress` with the same options goes on from it."""
     config = settings_of(args)
     from adabert_nni import stages
-    from adabert_nni.report.tables import percent
+    from adabert_nni.report.tables import shown
 
     found = stages.search(config, output_of(config))
+    metric = _metric(found)
     edges = ", ".join(f"{edge} {op}" for edge, op in found["edges"].items())
     lines = [
         f"depth {found['depth']}; edges: {edges or 'none'}",
-        f"selection accuracy in the supernet: {percent(found['selection_accuracy'])}",
+        f"selection {metric} in the supernet: {shown(metric, found[f'selection_{metric}'])}",
     ]
     for key, target in found["targets"].items():
         lines.append(f"{key} {target['limit']:g}: {'met' if target['met'] else 'NOT MET'}")
@@ -80,11 +86,17 @@ def derive(args: argparse.Namespace) -> str:
     )
 
 
-def scores(metrics: dict[str, float]) -> str:
-    """``{"accuracy": 0.9, "f1": 0.8}`` -> ``accuracy 90.00 %, f1 80.00 %``."""
-    from adabert_nni.report.tables import percent
+def _metric(found: dict[str, Any]) -> str:
+    """The metric that ``selection_<metric>`` is of."""
+    told = (key.removeprefix("selection_") for key in found if key.startswith("selection_"))
+    return next(name for name in told if name in METRICS)
 
-    return ", ".join(f"{name} {percent(value)}" for name, value in metrics.items())
+
+def scores(metrics: dict[str, float]) -> str:
+    """``{"accuracy": 0.9, "f1": 0.8}`` -> ``accuracy 90.00 %, f1 80.00 %``; what is no share stays a number."""
+    from adabert_nni.report.tables import shown
+
+    return ", ".join(f"{name} {shown(name, value)}" for name, value in metrics.items())
 
 
 def add_derive(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
+from adabert_nni.errors import AdaBertError  # noqa: E402
 from adabert_nni.student.onnx_int8 import quantise  # noqa: E402
 
 
@@ -103,3 +104,10 @@ def test_a_table_is_stored_in_bytes_and_its_outliers_are_cut():
     assert np.abs(found - table)[kept].max() <= limit / 127 / 2 * 1.001  # half a step
     stored = {t.name: numpy_helper.to_array(t).dtype for t in model.graph.initializer}
     assert np.uint8 in stored.values() and len(model.SerializeToString()) < table.nbytes / 3
+
+
+def test_a_convolution_that_was_not_folded_is_refused_in_a_sentence():
+    model = convolution()
+    del model.graph.node[-1].input[2]
+    with pytest.raises(AdaBertError, match=r"y has no bias, .* export it as onnx"):
+        quantise(model, [INPUTS])
