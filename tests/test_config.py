@@ -96,7 +96,7 @@ def test_a_preset_is_a_file_that_ships_and_options_win(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["smal", "", "own"])
 def test_an_unknown_preset_names_the_known_ones(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(AdaBertError, match="no file and no preset.*large, small"):
+    with pytest.raises(AdaBertError, match=r"no file and no preset.*large, small"):
         load_config(name, {})
 
 
