@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adabert_nni.benchmark.ops import Size, Times, measure_ops, student_ms
-from adabert_nni.config import Config, SpaceConfig
+from adabert_nni.config import Config
 from adabert_nni.data.tasks import Task
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.search.targets import LATENCY, PARAMS, Target, parameter_cost
+from adabert_nni.spaces import SpaceConfig
 from adabert_nni.teacher.source import load_config, locate_teacher
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from adabert_nni.checkpoint import Checkpoint, built_resumably, read_tensors
-from adabert_nni.config import Config, SpaceConfig
+from adabert_nni.config import Config
 from adabert_nni.data.tasks import Splits
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import check_manifest, check_writable, read_json, same_meta
@@ -30,6 +30,7 @@ from adabert_nni.report.html import write_html
 from adabert_nni.report.summary import write_report
 from adabert_nni.search.run import run_search
 from adabert_nni.search.tensorboard import epoch_scalars
+from adabert_nni.spaces import SpaceConfig
 from adabert_nni.student.deploy import RECORD, deploy
 from adabert_nni.student.derive import derive, keep_strongest
 from adabert_nni.student.draw import draw_alike

@@ -14,7 +14,7 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from adabert_nni.benchmark.timing import count_params, peak_gflops
-from adabert_nni.config import Config, SpaceConfig
+from adabert_nni.config import Config
 from adabert_nni.data.encoding import encode
 from adabert_nni.data.loading import Splits
 from adabert_nni.files import MANIFEST, read_json, same_meta
@@ -22,6 +22,7 @@ from adabert_nni.inputs import places, read_rows
 from adabert_nni.model.architecture import edge_names
 from adabert_nni.model.ops import OPS, check_ops
 from adabert_nni.report.card import published
+from adabert_nni.spaces import SpaceConfig
 from adabert_nni.teacher.finetune import load_tokenizer
 from adabert_nni.teacher.source import LOCAL, locate_teacher
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from adabert_nni import pipeline
-from adabert_nni.config import Config, DataConfig, SpaceConfig
+from adabert_nni.config import Config, DataConfig
 from adabert_nni.data.files_in import Table, read_table
 from adabert_nni.data.labels import to_values
 from adabert_nni.data.tasks import Rows
@@ -21,6 +21,7 @@ from adabert_nni.model.architecture import Architecture
 from adabert_nni.problems import CLASSIFICATION, UNSCALED, unscale_head
 from adabert_nni.progress import progress
 from adabert_nni.report.plot import cell_svg
+from adabert_nni.spaces import SpaceConfig
 from adabert_nni.student.export import save_student
 from adabert_nni.student.predict import Classifier, load_classifier, predictions
 from adabert_nni.student.train import evaluate as score_student

@@ -12,8 +12,8 @@ from unittest import mock
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from adabert_nni.config import SpaceConfig
 from adabert_nni.settings import STAGES
+from adabert_nni.spaces import SpaceConfig
 
 MARK = "<!-- settings -->"
 TYPES = {"str": "text", "Path": "path", "int": "whole number", "float": "number"}

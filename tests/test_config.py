@@ -10,10 +10,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adabert_nni import config
+from adabert_nni import config, spaces
 from adabert_nni.config import (
     Config,
-    SpaceConfig,
     add_arguments,
     config_from_args,
     load_config,
@@ -21,6 +20,7 @@ from adabert_nni.config import (
 )
 from adabert_nni.errors import AdaBertError
 from adabert_nni.settings import STAGES
+from adabert_nni.spaces import SpaceConfig
 
 KEYS = [key for cls in STAGES.values() for key in cls.__pydantic_fields__]
 
@@ -266,7 +266,7 @@ def test_a_misspelt_space_gets_a_hint():
 
 def test_an_installed_package_finds_its_spaces(tmp_path, monkeypatch):
     space_file(tmp_path / "share" / "adabert_nni" / "search_spaces" / "architecture", dim=24)
-    monkeypatch.setattr(config.sysconfig, "get_path", lambda name: str(tmp_path))
+    monkeypatch.setattr(spaces.sysconfig, "get_path", lambda name: str(tmp_path))
     assert SpaceConfig.load("mine").dim == 24
 
 

@@ -17,13 +17,13 @@ import adabert_nni
 from adabert_nni import api, cli
 from adabert_nni.baselines.table import BASELINES
 from adabert_nni.benchmark import peers
-from adabert_nni.config import SpaceConfig
 from adabert_nni.data.tasks import TASKS
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
 from adabert_nni.model.ops import OPS
 from adabert_nni.report.plot import cell_svg
 from adabert_nni.settings import STAGES
+from adabert_nni.spaces import SpaceConfig
 from adabert_nni.student.deploy import deploy
 from adabert_nni.student.export import save_student
 

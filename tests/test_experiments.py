@@ -10,10 +10,11 @@ import yaml
 from nni.experiment.config import ExperimentConfig
 
 from adabert_nni import cli
-from adabert_nni.config import SpaceConfig, config_from_args, load_config
+from adabert_nni.config import config_from_args, load_config
 from adabert_nni.data.tasks import get_task
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.ops import OPS
+from adabert_nni.spaces import SpaceConfig
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "experiments").rglob("*.y*ml"))

@@ -4,9 +4,10 @@ import pytest
 
 from adabert_nni import AdaBertError, limits
 from adabert_nni.benchmark.ops import Size, Times
-from adabert_nni.config import Config, SpaceConfig
+from adabert_nni.config import Config
 from adabert_nni.data.tasks import TASKS
 from adabert_nni.search.targets import Cost
+from adabert_nni.spaces import SpaceConfig
 
 SPACE = SpaceConfig(ops=("std_conv_3", "zero"), nodes=2, dim=16, max_depth=2)
 TIMES = Cost(2.0, 0.5, {"std_conv_3": 4.0, "zero": 0.0})

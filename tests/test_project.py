@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from adabert_nni.config import SpaceConfig
+from adabert_nni.spaces import SpaceConfig
 
 ROOT = Path(__file__).parents[1]
 PYTHON = sorted(file for room in ("adabert_nni", "tests") for file in (ROOT / room).rglob("*.py"))

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from adabert_nni.config import Config, SpaceConfig
+from adabert_nni.config import Config
 from adabert_nni.errors import AdaBertError
 from adabert_nni.settings import STAGES
+from adabert_nni.spaces import SpaceConfig
 
 KEYS = [key for cls in STAGES.values() for key in cls.__pydantic_fields__]
 

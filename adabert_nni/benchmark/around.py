@@ -11,9 +11,10 @@ from typing import Any, Literal
 
 import torch
 
-from adabert_nni.config import SearchConfig, SpaceConfig
+from adabert_nni.config import SearchConfig
 from adabert_nni.data.encoding import Encoded
 from adabert_nni.search.run import TaskShape, run_search
+from adabert_nni.spaces import SpaceConfig
 
 STEPS, SHORTEST, LONGEST = 12, 4, 24  # tokens of a row, 14 on average, as in SST-2
 VOCABULARY, TEACHER_LAYERS = 30522, 12

@@ -14,12 +14,12 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from adabert_nni.benchmark.timing import Clock, measure
-from adabert_nni.config import SpaceConfig
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import read_json, write_json
 from adabert_nni.model.architecture import ZERO, Architecture, edge_names
 from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
 from adabert_nni.search.targets import Cost
+from adabert_nni.spaces import SpaceConfig
 
 FORMAT, VERSION = "adabert-op-times", 1
 SEPARATOR = 2  # any word will do

@@ -17,9 +17,9 @@ from adabert_nni.benchmark.around import profile_search
 from adabert_nni.benchmark.machine import device, surroundings
 from adabert_nni.benchmark.timing import Clock, peak_gflops, share_of_peak, timing
 from adabert_nni.benchmark.workers import Worker, working
-from adabert_nni.config import SpaceConfig
 from adabert_nni.errors import AdaBertError
 from adabert_nni.search.steps import STEPS, StepSize
+from adabert_nni.spaces import SpaceConfig
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from nni.nas.evaluator.pytorch import Lightning, Trainer
 from torch import Tensor
 
 from adabert_nni.checkpoint import Checkpoint
-from adabert_nni.config import SearchConfig, SpaceConfig
+from adabert_nni.config import SearchConfig
 from adabert_nni.data.encoding import Encoded
 from adabert_nni.files import write_json
 from adabert_nni.model.architecture import Architecture
@@ -30,6 +30,7 @@ from adabert_nni.search.resume import Resume
 from adabert_nni.search.space import AdaBertSpace
 from adabert_nni.search.strategy import AdaBertStrategy
 from adabert_nni.search.targets import Target
+from adabert_nni.spaces import SpaceConfig
 
 logger = logging.getLogger(__name__)
 for _host in ("nni", "pytorch_lightning"):  # they reset their levels when they are imported

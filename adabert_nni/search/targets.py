@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from adabert_nni.config import SpaceConfig
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.architecture import ZERO, Architecture, edge_names
 from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
 from adabert_nni.model.ops import OPS
+from adabert_nni.spaces import SpaceConfig
 
 INPUTS = 2  # states of a cell that are its inputs
 PARAMS, LATENCY = "max_params", "max_latency_ms"

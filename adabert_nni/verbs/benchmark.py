@@ -106,8 +106,8 @@ def search(args: argparse.Namespace) -> str:
 def ops(args: argparse.Namespace) -> str:
     """Time each op of a space on this machine: a table for ``--cost FILE``."""
     from adabert_nni.benchmark.ops import Size, measure_ops, rows
-    from adabert_nni.config import SpaceConfig
     from adabert_nni.report.tables import markdown_table
+    from adabert_nni.spaces import SpaceConfig
 
     space = SpaceConfig.load(args.space)
     size = Size(args.batch, args.length, pair=args.pair)

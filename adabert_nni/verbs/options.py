@@ -6,7 +6,6 @@ from pathlib import Path
 
 from adabert_nni.config import (
     Config,
-    SpaceConfig,
     add_arguments,
     config_from_args,
     run_hash,
@@ -14,6 +13,7 @@ from adabert_nni.config import (
 from adabert_nni.data.tasks import get_task
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.ops import check_ops
+from adabert_nni.spaces import SpaceConfig
 
 logger = logging.getLogger(__name__)
 

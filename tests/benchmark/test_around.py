@@ -1,7 +1,7 @@
 """The share around the arithmetic is taken from a real search, from its loop and its steps."""
 
 from adabert_nni.benchmark import around
-from adabert_nni.config import SpaceConfig
+from adabert_nni.spaces import SpaceConfig
 
 
 def test_a_profile_tells_the_loop_its_steps_and_what_is_left(monkeypatch):

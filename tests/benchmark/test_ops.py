@@ -5,10 +5,10 @@ import pytest
 from adabert_nni.benchmark import ops
 from adabert_nni.benchmark.ops import Size, Times, measure_ops
 from adabert_nni.benchmark.timing import Timing
-from adabert_nni.config import SpaceConfig
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import read_json, write_json
 from adabert_nni.search.targets import Cost
+from adabert_nni.spaces import SpaceConfig
 
 SPACE = SpaceConfig(ops=("zero", "std_conv_3", "max_pool_3"), nodes=2, dim=8)
 TRUE = Cost(3.0, 0.5, {"zero": 0.0, "std_conv_3": 2.0, "max_pool_3": 0.25})

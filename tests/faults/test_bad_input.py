@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from adabert_nni import cli
 from adabert_nni.benchmark.ops import Times
-from adabert_nni.config import Config, SpaceConfig, load_config
+from adabert_nni.config import Config, load_config
 from adabert_nni.data.files_in import read_table
 from adabert_nni.data.loading import load_splits
 from adabert_nni.errors import AdaBertError
@@ -28,6 +28,7 @@ from adabert_nni.model.architecture import (
 )
 from adabert_nni.model.ops import OPS, check_ops
 from adabert_nni.settings import STAGES
+from adabert_nni.spaces import SpaceConfig
 
 EXAMPLES = int(os.environ.get("ADABERT_EXAMPLES", "100"))
 KEYS = sorted(key for stage in STAGES.values() for key in stage.__pydantic_fields__)

@@ -11,7 +11,7 @@ from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
-from adabert_nni.config import SearchConfig, SpaceConfig
+from adabert_nni.config import SearchConfig
 from adabert_nni.data.encoding import Encoded, loader
 from adabert_nni.errors import AdaBertError
 from adabert_nni.losses import total_loss
@@ -19,6 +19,7 @@ from adabert_nni.search.evaluator import SearchModule
 from adabert_nni.search.module import AdaBertModule
 from adabert_nni.search.run import TaskShape, build_space, run_search
 from adabert_nni.search.strategy import AdaBertStrategy
+from adabert_nni.spaces import SpaceConfig
 from adabert_nni.training import check_finite, fit
 
 FORK = multiprocessing.get_context("fork")

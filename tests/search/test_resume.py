@@ -7,11 +7,12 @@ import torch
 from safetensors.torch import load_file
 
 from adabert_nni.checkpoint import Checkpoint
-from adabert_nni.config import SearchConfig, SpaceConfig
+from adabert_nni.config import SearchConfig
 from adabert_nni.data.encoding import Encoded
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import read_json
 from adabert_nni.search.run import TaskShape, run_search
+from adabert_nni.spaces import SpaceConfig
 
 SPACE = SpaceConfig(
     ops=("std_conv_3", "max_pool_3", "skip_connect", "zero"), nodes=2, max_depth=2, dim=8

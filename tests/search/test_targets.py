@@ -6,7 +6,6 @@ import math
 import pytest
 import torch
 
-from adabert_nni.config import SpaceConfig
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.architecture import Architecture, edge_names
 from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
@@ -21,6 +20,7 @@ from adabert_nni.search.targets import (
     parameter_cost,
     tightened,
 )
+from adabert_nni.spaces import SpaceConfig
 
 COST = Cost(fixed=10.0, cell=1.0, ops={"std_conv_3": 4.0, "skip_connect": 0.5, "zero": 0.0})
 

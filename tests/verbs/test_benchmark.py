@@ -5,8 +5,8 @@ import torch
 from adabert_nni import cli
 from adabert_nni.benchmark import peers
 from adabert_nni.benchmark.ops import Times
-from adabert_nni.config import SpaceConfig
 from adabert_nni.files import read_json
+from adabert_nni.spaces import SpaceConfig
 
 
 def test_the_benchmark_writes_json_and_a_table_with_the_runs_teacher(run_folder, capsys):

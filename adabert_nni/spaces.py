@@ -1,0 +1,81 @@
+"""The architectures that a search chooses among, read from YAML by name or path.
+
+Whether its operations exist is for the table of operations to say.
+"""
+
+import sysconfig
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic import model_validator as rule
+from pydantic.dataclasses import dataclass
+
+from adabert_nni.errors import AdaBertError
+from adabert_nni.reading import checked, hint, read_yaml
+from adabert_nni.settings import SETTINGS, BelowOne, Text, Whole
+
+_SPACES = Path("search_spaces", "architecture")
+
+
+@dataclass(frozen=True, config=SETTINGS)
+class SpaceConfig:
+    """The architectures that a search chooses among."""
+
+    ops: tuple[Text, ...]
+    """Names of operations, each a key of the table of operations"""
+    nodes: Annotated[Whole, Field(ge=1, le=8)] = 3
+    """Intermediate nodes of a cell, 1 to 8"""
+    max_depth: Annotated[Whole, Field(ge=1, le=24)] = 8
+    """Most layers a student may have, 1 to 24"""
+    dim: Annotated[Whole, Field(ge=8, le=1024)] = 128
+    """Channels, 8 to 1024"""
+    pair_layout: Literal["joint", "separate", "aligned"] = "joint"
+    """Two texts: joint in one masked sequence, separate, each from position 0, or aligned word by word"""
+    dropout: BelowOne = 0.1
+    """Dropout after the embedding, 0 or more and below 1"""
+
+    @rule(mode="after")
+    def _distinct_ops(self) -> "SpaceConfig":
+        if not self.ops:
+            raise ValueError("ops is empty but needs at least one operation")
+        if twice := sorted({op for op in self.ops if self.ops.count(op) > 1}):
+            raise ValueError(f"ops names {', '.join(twice)} twice: leave one out")
+        return self
+
+    @classmethod
+    def load(cls, name_or_path: str | Path) -> "SpaceConfig":
+        """Read a space from YAML.
+
+        What ends in ``.yml`` or ``.yaml`` is a path. Anything else is a name: the file
+        ``search_spaces/architecture/<name>.yml`` of the working folder comes first, so that a space
+        can be made one's own by copying it; then the one that ships with the package.
+
+        Args:
+            name_or_path: such as "paper", or "spaces/mine.yml".
+
+        Returns:
+            The space; whether its operations exist is for the table of operations to say.
+
+        Raises:
+            AdaBertError: if there is none, or it holds an unknown key or a wrong value.
+        """
+        path = Path(name_or_path)
+        if path.suffix not in (".yml", ".yaml"):
+            name, known = str(name_or_path), {file.stem: file for file in _named_spaces()}
+            if name not in known:
+                raise AdaBertError(
+                    f"space: {name!r} is unknown{hint(name, known)}; known: "
+                    f"{', '.join(sorted(known))}; or give a path that ends in .yml"
+                )
+            path = known[name]
+        space: SpaceConfig = checked({"space": cls}, read_yaml(path), str(path))["space"]
+        return space
+
+
+def _named_spaces() -> Iterable[Path]:
+    """Every named space, the ones that win last: installed, beside the package, working folder."""
+    installed = Path(sysconfig.get_path("data"), "share", "adabert_nni")
+    for root in (installed, Path(__file__).resolve().parents[1], Path()):
+        yield from sorted((root / _SPACES).glob("*.yml"))
