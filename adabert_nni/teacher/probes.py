@@ -1,6 +1,6 @@
 """Probes: what each layer of the frozen teacher believes about every training row (paper, 2.3).
 
-A softmax classifier per layer is trained on the teacher's hidden states (`hidden`); its
+A softmax classifier per layer (`linear_probes`) is trained on the teacher's hidden states (`hidden`); its
 probabilities become a table by row id, so that no search or student ever runs the teacher. In
 regression a probe is a ridge regressor and the table holds its values, in units of the labels'
 deviation from their mean. It must not know how a teacher is trained. Shapes: R rows, B batch, L
@@ -9,7 +9,6 @@ tokens, H hidden width, J teacher layers, F = 2 H features per layer, C classes,
 
 import functools
 import logging
-import math
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,14 +20,14 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 
-from adabert_nni.checkpoint import Checkpoint, Stateful, read_tensors, restore, state_of
+from adabert_nni.checkpoint import Checkpoint, read_tensors
 from adabert_nni.data.encoding import Encoded
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import write_json
 from adabert_nni.metrics import score
 from adabert_nni.problems import CLASSIFICATION, UNSCALED, Problem, Scale, in_units
-from adabert_nni.progress import progress
 from adabert_nni.teacher.hidden import hidden_states
+from adabert_nni.teacher.linear_probes import Probes
 from adabert_nni.teacher.source import WEIGHTS_ONLY
 
 logger = logging.getLogger(__name__)
@@ -36,9 +35,6 @@ logger = logging.getLogger(__name__)
 TABLE = "probes.safetensors"
 REPORT = "probes.json"
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # L2, on standardised features; one is chosen per layer
-CHUNK = 1024  # rows per step of the probes
-LEAST_STEPS = 300  # small data sets are gone through more often
-LEARNING_RATE = 0.5  # over the root of F: a step moves logits as far however many features
 
 
 def build_probes(
@@ -171,109 +167,6 @@ def load_probes(folder: Path) -> dict[str, Tensor]:
     In regression both hold values, in units of the labels' deviation from their mean.
     """
     return read_tensors(folder / TABLE)
-
-
-class Probes:
-    """S x J linear models, one for each penalty and layer, trained as one batched linear."""
-
-    def __init__(
-        self,
-        features: Tensor,
-        labels: Tensor,
-        classes: int,
-        tries: int,
-        problem: Problem = CLASSIFICATION,
-    ) -> None:
-        """Measure mean and deviation of the features.
-
-        Args:
-            features: (R, J, F) float16, rows in random order.
-            labels: (R,) class ids, in [0, classes), or values of about mean 0 and deviation 1.
-            classes: C.
-            tries: S.
-            problem: the kind of problem.
-        """
-        self._features, self._labels, self._problem = features, labels, problem
-        _, layers, width = features.shape
-        total = torch.zeros(2, layers, width, dtype=torch.float64)
-        for chunk in features.split(CHUNK):
-            values = chunk.double()
-            total += torch.stack([values.sum(dim=0), values.square().sum(dim=0)])
-        mean, square = total / len(features)
-        self._mean = mean.float()
-        self._scale = (square - mean.square()).clamp(min=1e-8).sqrt().float()
-        self._weight = torch.zeros(tries, layers, width, classes, requires_grad=True)
-        self._bias = torch.zeros(tries, 1, layers, classes, requires_grad=True)
-
-    def fit(
-        self,
-        penalties: Tensor,
-        *,
-        epochs: int,
-        generator: torch.Generator,
-        checkpoint: Checkpoint | None = None,
-    ) -> None:
-        """Minimise each probe's mean cost + penalty / 2 * ||weight||^2 by Adam.
-
-        The cost is the cross-entropy, or the squared error, which makes a ridge regressor.
-
-        Args:
-            penalties: (S, J), >= 0.
-            epochs: passes over the rows.
-            generator: of the order of the chunks.
-            checkpoint: where the training keeps its state, and goes on from after a kill.
-        """
-        chunks = math.ceil(len(self._features) / CHUNK)
-        steps = max(LEAST_STEPS, epochs * chunks)
-        rate = LEARNING_RATE / math.sqrt(self._weight.shape[2])
-        optimizer = torch.optim.Adam([self._weight, self._bias], lr=rate)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-        passes = math.ceil(steps / chunks)
-        order = torch.cat([torch.randperm(chunks, generator=generator) for _ in range(passes)])
-        parts: dict[str, Stateful] = {"optimizer": optimizer, "schedule": schedule}
-        done = 0
-        if checkpoint and (saved := checkpoint.load()):
-            restore(parts, saved)
-            self._weight.data, self._bias.data = saved["weight"], saved["bias"]
-            done = saved["step"]
-        left = order[done:steps].tolist()
-        for step, chunk in enumerate(progress(left, steps, "probes", first=done), start=done + 1):
-            rows = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
-            outputs = self._linear(self._features[rows])  # (S, B, J, C)
-            costs = self._problem.probe_costs(outputs, self._labels[rows]).mean(dim=1)  # (S, J)
-            size = self._weight.square().sum(dim=(2, 3))
-            # A sum, so that the gradient of a probe is not that of any other.
-            loss = (costs + penalties / 2 * size).sum()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            if checkpoint and checkpoint.due():
-                weights = {"weight": self._weight, "bias": self._bias}
-                checkpoint.save({"step": step, **weights, **state_of(parts)})
-
-    @torch.no_grad()
-    def outputs(self, features: Tensor) -> Tensor:
-        """Logits or values (S, R, J, C) for features (R, J, F)."""
-        return torch.cat([self._linear(c) for c in features.split(CHUNK)], dim=1)
-
-    def predict(self, features: Tensor) -> Tensor:
-        """Probabilities or values (S, R, J, C) for features (R, J, F)."""
-        return self._problem.beliefs(self.outputs(features))
-
-    def keep(self, best: Tensor) -> Callable[[Tensor], Tensor]:
-        """Features (R, J, F) to what the probes of the penalties ``best`` (J,) believe, (R, J, C)."""
-        layers = torch.arange(len(best))
-
-        def believe(features: Tensor) -> Tensor:
-            chunks = (self.predict(c)[best, :, layers] for c in features.split(CHUNK))
-            return torch.cat([chunk.transpose(0, 1) for chunk in chunks])
-
-        return believe
-
-    def _linear(self, features: Tensor) -> Tensor:
-        inputs = (features.float() - self._mean) / self._scale
-        return torch.einsum("bjf,sjfc->sbjc", inputs, self._weight) + self._bias
 
 
 def _scores(

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from adabert_nni.config import add_arguments, given_settings
-from adabert_nni.metrics import METRICS
 from adabert_nni.verbs.options import output_of, settings_of
 
 
@@ -89,6 +88,8 @@ def derive(args: argparse.Namespace) -> str:
 def _metric(found: dict[str, Any]) -> str:
     """The metric that ``selection_<metric>`` is of."""
     told = (key.removeprefix("selection_") for key in found if key.startswith("selection_"))
+    from adabert_nni.metrics import METRICS
+
     return next(name for name in told if name in METRICS)
 
 

@@ -18,7 +18,7 @@ from adabert_nni.benchmark import peers
 from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.data.embedded import generate
 from adabert_nni.files import read_json, sha256
-from adabert_nni.teacher import probes
+from adabert_nni.teacher import linear_probes
 
 FORK = multiprocessing.get_context("fork")  # no time to import all again
 SPACE = {"ops": ["std_conv_3", "max_pool_3", "zero"], "nodes": 2, "max_depth": 2, "dim": 16}
@@ -62,7 +62,7 @@ def hurry(patch: pytest.MonkeyPatch) -> None:
     tiny = BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2)
     calls = itertools.count(1)
     patch.setitem(peers.PEERS, "bert-base", lambda _: BertForSequenceClassification(tiny))
-    patch.setattr(probes, "LEAST_STEPS", 24)
+    patch.setattr(linear_probes, "LEAST_STEPS", 24)
     patch.setattr(Checkpoint, "due", lambda self: next(calls) % 3 == 0)
 
 

@@ -17,9 +17,10 @@ from adabert_nni.data.encoding import Encoded
 from adabert_nni.errors import AdaBertError
 from adabert_nni.losses import UNLABELLED
 from adabert_nni.problems import CLASSIFICATION, REGRESSION
-from adabert_nni.teacher import hidden, probes
+from adabert_nni.teacher import hidden, linear_probes
 from adabert_nni.teacher.hidden import hidden_states, layer_features
-from adabert_nni.teacher.probes import Probes, build_probes
+from adabert_nni.teacher.linear_probes import Probes
+from adabert_nni.teacher.probes import build_probes
 from adabert_nni.teacher.probes import load_probes as load
 from adabert_nni.training import predict
 
@@ -107,7 +108,7 @@ def test_the_same_seed_gives_the_same_table_in_memory_and_on_disk(teacher, tmp_p
 def test_killed_probing_goes_on_to_the_same_table(
     teacher, tmp_path, monkeypatch, kill_after, saves
 ):
-    monkeypatch.setattr(probes, "LEAST_STEPS", 30)
+    monkeypatch.setattr(linear_probes, "LEAST_STEPS", 30)
     expected = build(teacher, tmp_path / "a")
     kill_after(saves)
     with pytest.raises(RuntimeError, match="killed"):
