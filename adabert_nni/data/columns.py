@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 
 from adabert_nni.data.files_in import Source
 from adabert_nni.errors import AdaBertError
@@ -78,7 +80,7 @@ def choose_columns(
         AdaBertError: if there is no answer or more than one; lists the columns and says what to give.
     """
     told = [name for name in (text, text_pair, label) if name is not None]
-    names = [name for name in source.records[0][1] if name.strip().lower() not in _NO_DATA]
+    names = [name for name in _first(source) if name.strip().lower() not in _NO_DATA]
     if text is None or label is None:
         _need_header(source, names)
     texts: tuple[str, ...] = tuple(name for name in (text, text_pair) if name is not None)
@@ -116,7 +118,7 @@ def _named(
 def _only(names: Sequence[str], source: Source, what: str) -> str:
     if len(names) == 1:
         return names[0]
-    columns = ", ".join(source.records[0][1])
+    columns = ", ".join(_first(source))
     doubt = f"{' and '.join(names)} could be" if names else "none can be told to be"
     raise AdaBertError(
         f"{source.where}: of its columns {columns}, {doubt} the {what}; name them with {_OPTIONS}"
@@ -125,7 +127,7 @@ def _only(names: Sequence[str], source: Source, what: str) -> str:
 
 def _holds_text(source: Source, name: str) -> bool:
     """Whether the column holds strings that are not all numbers."""
-    sample = [record.get(name) for _, record in source.records[:_SAMPLE]]
+    sample = [record.get(name) for _, record in islice(source.records, _SAMPLE)]
     strings = [value for value in sample if isinstance(value, str) and value.strip()]
     return (
         name not in source.classes
@@ -159,3 +161,8 @@ def is_number(text: str) -> bool:
         float(text)
         return True
     return False
+
+
+def _first(source: Source) -> dict[str, Any]:
+    """The values of the first row, by column."""
+    return next(iter(source.records))[1]

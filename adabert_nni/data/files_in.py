@@ -12,7 +12,7 @@ import io
 import json
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
@@ -28,13 +28,24 @@ class Source:
 
     Attributes:
         where: a file, or a data set and its split.
-        records: line (from 1) and values by column.
+        records: line (from 1) and values by column; can be gone through more than once.
         classes: the names of the classes in the order of their ids, by column, where a data set tells them.
     """
 
     where: str
-    records: list[Record]
+    records: Iterable[Record]
     classes: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FileRecords:
+    """The rows of a file, read anew whenever they are gone through, so that no unused column is held."""
+
+    path: Path
+
+    def __iter__(self) -> Iterator[Record]:
+        """Line and values by column, row by row."""
+        return _records(self.path)
 
 
 @dataclass(frozen=True)
@@ -57,10 +68,11 @@ def read_file(path: Path) -> Source:
         Its rows, at least one.
 
     Raises:
-        AdaBertError: naming file and line, if it is missing, empty, not UTF-8 (a BOM is fine) or broken.
+        AdaBertError: naming file and line, if it is missing, empty, not UTF-8 (a BOM is fine) or broken; of
+            a later row when its turn comes.
     """
-    source = Source(str(path), list(_records(path)))
-    if not source.records:
+    source = Source(str(path), FileRecords(path))
+    if next(iter(source.records), None) is None:
         raise AdaBertError(f"{path}: the file has no rows, only a header; add some")
     return source
 

@@ -25,7 +25,7 @@ def test_a_folder_of_one_data_set_is_its_training_rows_with_names_for_classes(tm
     rows(4).save_to_disk(tmp_path / "saved")
     found = read_source(str(tmp_path / "saved"))
     assert list(found) == ["train"]
-    assert found["train"].records[1] == (2, {"text": "text 1", "label": "positive"})
+    assert list(found["train"].records)[1] == (2, {"text": "text 1", "label": "positive"})
     assert found["train"].classes == {"label": NAMES}
 
 
@@ -33,7 +33,7 @@ def test_a_folder_of_several_splits_gives_those_that_have_a_use(tmp_path):
     parts = {"train": 4, "dev": 3, "test": 2, "unsupervised": 5, "extra": 6}
     DatasetDict({name: rows(n) for name, n in parts.items()}).save_to_disk(tmp_path / "saved")
     found = read_source(str(tmp_path / "saved"))
-    sizes = {name: len(source.records) for name, source in found.items()}
+    sizes = {name: len(list(source.records)) for name, source in found.items()}
     assert sizes == {"train": 4, "validation": 3, "test": 2, "unsupervised": 5}
 
 
@@ -60,7 +60,7 @@ def test_a_parquet_file_keeps_the_names_of_its_classes(tmp_path):
 def test_a_file_is_its_training_rows(tmp_path):
     (tmp_path / "a.csv").write_text("text,label\nfine,1\n")
     found = read_source(str(tmp_path / "a.csv"))
-    assert found["train"].records == [(2, {"text": "fine", "label": "1"})]
+    assert list(found["train"].records) == [(2, {"text": "fine", "label": "1"})]
 
 
 @pytest.mark.parametrize(

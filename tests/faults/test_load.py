@@ -3,7 +3,6 @@
 import json
 import logging
 import multiprocessing
-import resource
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from adabert_nni import pipeline
+from adabert_nni.benchmark.memory import PeakMemory
 from adabert_nni.config import Config
 from adabert_nni.data.files_in import read_table
 
@@ -53,20 +53,20 @@ def test_a_run_on_a_few_odd_rows_ends_with_finite_logits(settings, quick, tmp_pa
 
 
 def _read(path: Path, pipe) -> None:
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    memory = PeakMemory()
     table = read_table(path, ("text",), "label")
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    pipe.send((len(table.labels), sum(len(text) for (text,) in table.texts), after - before))
+    grown = memory.bytes()
+    pipe.send((len(table.labels), sum(len(text) for (text,) in table.texts), grown))
 
 
 def peak(path: Path) -> tuple[int, int, int]:
-    """Rows, characters, and the bytes by which reading has raised the peak of a fresh process."""
+    """Rows, characters, and the most bytes that reading held at once in a process of its own."""
     mine, theirs = SPAWN.Pipe()
     process = SPAWN.Process(target=_read, args=(path, theirs))
     process.start()
-    rows, characters, kilobytes = mine.recv()
+    found = mine.recv()
     process.join(60)
-    return rows, characters, 1024 * kilobytes
+    return found
 
 
 def write(path: Path, rows: int) -> None:
@@ -82,6 +82,7 @@ def test_a_million_rows_cost_their_texts_and_little_more(tmp_path, record_proper
     rows, characters, grown = peak(tmp_path / "rows.csv")
     assert rows == 1_000_000
     record_property("megabytes", f"{characters / 1e6:.0f} of text, {grown / 1e6:.0f} held")
+    assert grown > characters  # what was measured is the reading
     # A str is 49 bytes beside its text, its tuple 48 and two references 16; the number of a line 32.
     assert grown < 1.25 * (characters + rows * (49 + 48 + 8 + 8 + 8 + 32))
 
