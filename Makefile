@@ -24,7 +24,7 @@ test: install  ## run the tests that need neither a GPU nor patience (ARGS="-k n
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 test-nni: install  ## run real NNI experiments, the quickstart among them (minutes)
-	$(BIN)/python -m pytest -m nni $(ARGS)
+	$(BIN)/python -m pytest -m "nni and not slow" $(ARGS)
 
 test-all: install  ## run every test, the slow ones too
 	$(BIN)/python -m pytest -m "" $(ARGS)

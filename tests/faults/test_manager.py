@@ -18,7 +18,7 @@ import yaml
 
 from adabert_nni.search.manager import free_port
 
-pytestmark = pytest.mark.nni
+pytestmark = [pytest.mark.nni, pytest.mark.slow]
 
 ADABERT = [sys.executable, "-m", "adabert_nni"]
 TINY = [sys.executable, str(Path(__file__).with_name("tiny_cli.py"))]
@@ -205,7 +205,6 @@ def test_twenty_trials_two_at_a_time_are_each_reported_once(environment, write, 
     assert nothing_left(experiment, port)
 
 
-@pytest.mark.slow
 def test_three_experiments_side_by_side_do_not_mix(environment, write, tmp_path):
     runs = []
     for number in range(3):
