@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from adabert_nni.report.charts import Point, front, scatter
-from adabert_nni.report.figures import Figure
+from adabert_nni.report.figures import Figure, tick_of
 from adabert_nni.report.runs import Run
 from adabert_nni.report.tables import millions, milliseconds, shown
 
@@ -65,7 +65,7 @@ def compare(run: Run, others: Sequence[Run]) -> Comparison | None:
     chart = scatter(
         points,
         lambda speed: f"{speed:.4g}x",
-        lambda score: shown(run.metric, score),
+        tick_of(run.metric),
         "times faster than BERT-base",
     )
     legend = [("c0", "students, and their front"), ("c1", "the student of this page")]

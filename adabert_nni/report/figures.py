@@ -62,7 +62,8 @@ def _percent(share: float) -> str:
     return f"{100 * share:.4g} %"
 
 
-def _show(metric: str) -> Callable[[float], str]:
+def tick_of(metric: str) -> Callable[[float], str]:
+    """How a score stands at an axis: short."""
     return _percent if metric in SHARES else amount
 
 
@@ -98,7 +99,7 @@ def _search(epochs: Sequence[Mapping[str, float]], metric: str) -> list[Figure]:
     found += figure(
         f"Selection {metric}",
         {"default": metric},
-        _show(metric),
+        tick_of(metric),
         "Of the student that would be derived then, on rows set apart from the training split.",
     )
     found += figure(
@@ -135,7 +136,7 @@ def _student(history: Sequence[Mapping[str, float]], metric: str) -> list[Figure
     if len(history) < 2:
         return []
     scores = {metric: [epoch[f"selection_{metric}"] for epoch in history]}
-    chart = line_chart([epoch["epoch"] for epoch in history], scores, _show(metric))
+    chart = line_chart([epoch["epoch"] for epoch in history], scores, tick_of(metric))
     found = [
         Figure(
             f"Selection {metric}",
@@ -159,7 +160,7 @@ def _knowledge(told: Mapping[str, Any] | None) -> list[Figure]:
     chart = line_chart(
         layers,
         {"probe": told["probes"]},
-        _show(told["metric"]),
+        tick_of(told["metric"]),
         x_name="teacher layer",
         level=told["teacher"],
     )

@@ -28,6 +28,7 @@ def test_ticks_by_hand():
     assert nice_ticks(0, 7) == [0, 2, 4, 6, 8]  # 7 / 4 = 1.75 is rounded up to 2
     assert nice_ticks(5, 5) == [4, 6]  # a span of 5 is assumed: steps of 2
     assert nice_ticks(1.2e-6, 1.2e-6) == [1e-6, 1.5e-6]  # 0.3e-6 is rounded up to 0.5e-6
+    assert nice_ticks(1, 1) == [0.5, 1]  # steps of 0.5, and a share has nothing above 1
     assert nice_ticks(0, 0) == [0, 0.5]  # a span of 1: 0.25 is rounded up to 0.5
 
 
