@@ -124,3 +124,15 @@ def test_every_direct_requirement_has_one_exact_pin():
     spelt = [re.sub(r"[-_.]+", "-", name).lower() for name, _ in pins]
     assert len(spelt) == len(set(spelt))
     assert {re.sub(r"[-_.]+", "-", name).lower() for name in wanted} - set(spelt) == set()
+
+
+def test_every_data_file_of_the_package_is_installed_with_it():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    patterns = [text.strip() for text in setup["options.package_data"]["*"].split(",")]
+    for file in (ROOT / "adabert_nni").rglob("*"):
+        if file.is_dir() or file.suffix in (".py", ".pyc"):
+            continue
+        package = next(folder for folder in file.parents if (folder / "__init__.py").is_file())
+        given = {match for pattern in patterns for match in package.glob(pattern)}
+        assert file in given, named(file)

@@ -19,11 +19,12 @@ pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="only a CPU is
 
 
 def ended(process, number: int) -> bool:
-    """Send it a signal; whether it was still at work."""
-    working = process.exitcode is None
+    """Send it a signal; whether it was still at work. One that has ended is gone once it was asked for its code."""
+    if process.exitcode is not None:
+        return False
     os.kill(process.pid, number)
     process.join(WAIT)
-    return working and process.exitcode in (-number, INTERRUPTED)
+    return process.exitcode in (-number, INTERRUPTED)
 
 
 def at_work(folder: Path, stage: str) -> None:
