@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="only a CPU is
 
 
 def ended(process, number: int) -> bool:
-    """Send it a signal; whether it was still at work. One that has ended is gone once it was asked for its code."""
+    """Send it a signal; whether it was still at work. One that has ended is gone once asked for its code."""
     if process.exitcode is not None:
         return False
     os.kill(process.pid, number)
