@@ -97,16 +97,6 @@ class Encoded:
         )
 
 
-def joined(first: Encoded, second: Encoded) -> Encoded:
-    """The rows of both, which come from one tokenizer and have no teacher yet."""
-    segments = None
-    if first.token_type_ids is not None and second.token_type_ids is not None:
-        segments = first.token_type_ids + second.token_type_ids
-    labels = torch.cat([first.labels, second.labels])
-    ids = torch.cat([first.ids, second.ids])
-    return Encoded(first.input_ids + second.input_ids, segments, labels, ids, first.pad_id)
-
-
 def encode(rows: Rows, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Encoded:
     """Tokenise rows once; longer ones are cut to ``max_length`` tokens and counted in the log.
 
