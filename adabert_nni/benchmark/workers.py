@@ -106,9 +106,7 @@ def _serve(pipe: Connection, row: str, size: StepSize, threads: int) -> None:
     """Build the step; then answer ``START``, take a step per depth that is asked, and answer ``END``."""
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.ERROR)
-    torch.set_num_threads(
-        1
-    )  # all workers count at once; with more threads than cores they wait for each other
+    torch.set_num_threads(1)  # all count at once; more threads than cores wait for each other
     step = build_step(row, size, device())
     memory = PeakMemory(device())
     gflop = {depth: count_gflop(step, depth) for depth in step.depths}

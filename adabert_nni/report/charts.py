@@ -45,9 +45,7 @@ def nice_ticks(low: float, high: float, most: int = 5) -> list[float]:
     digits = math.floor(math.log10(rough))
     step = next(m * 10.0**digits for m in (1, 2, 5, 10) if m * 10.0**digits >= rough * (1 - 1e-9))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    if (
-        first == last
-    ):  # a value that is a multiple itself: below it, as a share of 1 has nothing above
+    if first == last:  # a multiple itself: go below it, as a share of 1 has nothing above
         first, last = (first - 1, last) if low > 0 else (first, last + 1)
     return [round(n * step, 2 - digits) for n in range(first, last + 1)]
 
