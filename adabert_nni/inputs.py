@@ -27,6 +27,8 @@ from adabert_nni.teacher.source import locate_teacher, weight_hashes
 
 logger = logging.getLogger(__name__)
 
+OF_PROBES = ("probe_epochs", "probe_calibration")  # settings that a teacher does not depend on
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -115,9 +117,9 @@ def places(config: Config, splits: Splits) -> Places:
     teacher_from = {
         "data": run_hash(data, [[part.texts, part.labels] for part in rows]),
         "base": weight_hashes(base),
-        **{k: v for k, v in vars(settings).items() if k not in ("teacher", "probe_epochs")},
+        **{k: v for k, v in vars(settings).items() if k != "teacher" and k not in OF_PROBES},
     }
-    probes_from = {**teacher_from, "probe_epochs": settings.probe_epochs}
+    probes_from = {**teacher_from, **{k: getattr(settings, k) for k in OF_PROBES}}
     if len(splits.unlabelled):
         probes_from["more"] = run_hash(splits.unlabelled.texts)
     augmented, augmented_from = None, dict[str, Any]()
@@ -224,6 +226,7 @@ def prepare(config: Config, dim: int, splits: Splits) -> Inputs:
             problem=task.problem,
             scale=task.scale,
             more=more,
+            calibrated=config.teacher.probe_calibration == "selection",
         ),
         found.probes_from,
     )

@@ -39,6 +39,7 @@ class Problem:
         beliefs: outputs (..., C) to what the teacher's table holds of them.
         predictions: outputs (R, C) to class ids or values (R,).
         probe_costs: outputs (..., R, J, C) of probes and labels (R,) to a cost of each, (..., R, J).
+        tempered: whether a temperature makes beliefs less sure; a value has none.
         strata: labels of R rows to a class of each, which a split keeps in proportion.
         scale: labels to the mean and deviation that models learn them by.
     """
@@ -51,6 +52,7 @@ class Problem:
     beliefs: Callable[[Tensor], Tensor]
     predictions: Callable[[Tensor], Tensor]
     probe_costs: Callable[[Tensor, Tensor], Tensor]
+    tempered: bool
     strata: Callable[[Sequence[float]], list[int]]
     scale: Callable[[Sequence[float]], Scale]
 
@@ -107,6 +109,7 @@ CLASSIFICATION = Problem(
     beliefs=lambda logits: logits.softmax(-1),
     predictions=lambda logits: logits.argmax(-1),
     probe_costs=_cross_entropies,
+    tempered=True,
     strata=lambda labels: [int(label) for label in labels],
     scale=lambda labels: UNSCALED,
 )
@@ -120,6 +123,7 @@ REGRESSION = Problem(
     beliefs=lambda values: values,
     predictions=lambda values: values.squeeze(-1),
     probe_costs=_squares,
+    tempered=False,
     strata=_quantiles,
     scale=_mean_and_deviation,
 )

@@ -110,6 +110,8 @@ class TeacherConfig:
     """Weight decay of AdamW"""
     probe_epochs: Count = 10
     """Passes over the training rows for the probe of each layer"""
+    probe_calibration: Literal["selection", "none"] = "selection"
+    """Make probes no surer than they are right on the selection rows, or leave them (none, the paper)"""
 
 
 @dataclass(frozen=True, config=SETTINGS)

@@ -106,13 +106,17 @@ class Probes:
         """Probabilities or values (S, R, J, C) for features (R, J, F)."""
         return self._problem.beliefs(self.outputs(features))
 
-    def keep(self, best: Tensor) -> Callable[[Tensor], Tensor]:
-        """Features (R, J, F) to what the probes of the penalties ``best`` (J,) believe, (R, J, C)."""
+    def keep(self, best: Tensor, temperature: Tensor) -> Callable[[Tensor], Tensor]:
+        """Features (R, J, F) to what the probes of the penalties ``best`` (J,) believe, (R, J, C).
+
+        ``temperature`` (J,) divides their outputs.
+        """
         layers = torch.arange(len(best))
 
         def believe(features: Tensor) -> Tensor:
-            chunks = (self.predict(c)[best, :, layers] for c in features.split(CHUNK))
-            return torch.cat([chunk.transpose(0, 1) for chunk in chunks])
+            chunks = (self.outputs(c)[best, :, layers] for c in features.split(CHUNK))
+            kept = torch.cat([chunk.transpose(0, 1) for chunk in chunks])
+            return self._problem.beliefs(kept / temperature[:, None])
 
         return believe
 

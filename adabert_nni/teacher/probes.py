@@ -26,6 +26,7 @@ from adabert_nni.errors import AdaBertError
 from adabert_nni.files import write_json
 from adabert_nni.metrics import score
 from adabert_nni.problems import CLASSIFICATION, UNSCALED, Problem, Scale, in_units
+from adabert_nni.teacher.calibration import temperatures
 from adabert_nni.teacher.hidden import hidden_states
 from adabert_nni.teacher.linear_probes import Probes
 from adabert_nni.teacher.source import WEIGHTS_ONLY
@@ -50,6 +51,7 @@ def build_probes(
     problem: Problem = CLASSIFICATION,
     scale: Scale = UNSCALED,
     more: Encoded | None = None,
+    calibrated: bool = True,
 ) -> dict[str, Any]:
     """Train a probe per layer and write the table of the training rows, and how good it is.
 
@@ -57,7 +59,7 @@ def build_probes(
     hidden states take R * J * F * 2 bytes: up to 2 GiB in memory, beyond in a file in ``folder``.
     The L2 penalty of a layer is the one with the least cross-entropy on ``selection``: rows that
     neither the teacher nor a probe was trained on, since on its own training rows an over-fitted
-    teacher makes every probe look right. No probe is fitted to ``selection``.
+    teacher makes every probe look right. No weight of a probe is fitted to ``selection``.
 
     Args:
         teacher: the folder of the fine-tuned teacher.
@@ -71,10 +73,12 @@ def build_probes(
         problem: the kind of problem; its first metric is the one that is reported.
         scale: mean and deviation of the labels, in regression.
         more: rows that no probe is trained on, such as unlabelled ones; the table holds them too.
+        calibrated: no probe, nor the head, is surer than it is right on ``selection`` (`calibration`);
+            False leaves the table as the paper has it.
 
     Returns:
-        What ``probes.json`` says: per layer the penalty and the accuracy (or R2) on selection and
-        train, those of the teacher itself, bytes and seconds.
+        What ``probes.json`` says: per layer the penalty, the temperature (the head's comes last) and the
+        accuracy (or R2) on selection and train, those of the teacher itself, bytes and seconds.
 
     Raises:
         AdaBertError: if the teacher does not fit ``labels`` or the disk is too small.
@@ -98,26 +102,26 @@ def build_probes(
         seen, teacher_train = hidden_states(
             model, train, place, Path(scratch), "train", kept["train"]
         )
+        same = torch.arange(len(selection))
         unseen, teacher_selection = hidden_states(
-            model,
-            selection,
-            torch.arange(len(selection)),
-            Path(scratch),
-            "selection",
-            kept["selection"],
+            model, selection, same, Path(scratch), "selection", kept["selection"]
         )
         inverse = place.argsort()
         probes = Probes(seen, train.labels[inverse], labels, len(PENALTIES), problem)
         tried = torch.tensor(PENALTIES)[:, None].expand(-1, seen.shape[1])
         probes.fit(tried, epochs=epochs, generator=generator, checkpoint=checkpoint)
-        costs = problem.probe_costs(probes.outputs(unseen), selection.labels).mean(dim=1)  # (S, J)
+        outputs = probes.outputs(unseen)  # (S, R, J, C)
+        costs = problem.probe_costs(outputs, selection.labels).mean(dim=1)  # (S, J)
         best = costs.argmin(dim=0)  # (J,)
         layers = torch.arange(seen.shape[1])
-        chosen = probes.keep(best)
-        table, told = chosen(seen)[place], chosen(unseen)  # (R, J, C)
+        told = outputs[best, :, layers].transpose(0, 1)  # (R, J, C)
+        both = torch.cat([told, teacher_selection[:, None]], dim=1)
+        *_, head = sure = temperatures(both, selection.labels, problem, calibrated)  # (J + 1,)
+        chosen = probes.keep(best, sure[:-1])
+        table = chosen(seen)[place]  # (R, J, C)
         cache_bytes = seen.numel() * seen.element_size()
     ids, teacher_train = train.ids, in_units(teacher_train, scale)
-    answers, scores = problem.beliefs(teacher_train), functools.partial(_scores, problem)
+    answers, scores = problem.beliefs(teacher_train / head), functools.partial(_scores, problem)
     report = {
         "layers": table.shape[1],
         "rows": len(train),
@@ -125,12 +129,13 @@ def build_probes(
         **scores("train", table, teacher_train, train.labels),
         "selection_cost": _rounded(costs[best, layers]),
         "penalty": [PENALTIES[i] for i in best.tolist()],
+        "temperature": _rounded(sure),
         "hidden_state_bytes": cache_bytes,
     }
     if more is not None and len(more):
         further, heads = table_of(model, chosen, more, checkpoint and checkpoint.part("more"))
         table, ids = torch.cat([table, further]), torch.cat([ids, more.ids])
-        answers = torch.cat([answers, problem.beliefs(in_units(heads, scale))])
+        answers = torch.cat([answers, problem.beliefs(in_units(heads, scale) / head)])
     spent = max(part.spent if part else 0.0 for part in (*kept.values(), checkpoint))
     report["seconds"] = round(time.monotonic() - start + spent, 1)
     tensors = {"ids": ids, "probs": table, "teacher": answers}

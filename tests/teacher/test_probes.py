@@ -87,6 +87,25 @@ def test_the_teacher_column_is_the_softmax_of_its_own_head(teacher, tmp_path):
     )
 
 
+def test_a_calibrated_table_is_the_plain_one_divided_by_the_temperatures(teacher, tmp_path):
+    train, selection = make_rows(200, 1), make_rows(80, 2)
+    selection.labels.copy_(selection.labels.roll(1))  # the probes are wrong of half of them
+    tables = {}
+    for calibrated in (True, False):
+        folder = tmp_path / str(calibrated)
+        folder.mkdir()
+        settings = {"labels": 2, "seed": 0, "folder": folder, "calibrated": calibrated}
+        report = build_probes(teacher, train, selection, **settings)
+        tables[calibrated] = load(folder)
+        if calibrated:
+            sure = torch.tensor(report["temperature"])
+    assert report["temperature"] == [1.0] * 4  # three layers and the head
+    assert bool((sure[:3] > 1.5).all())
+    for name, divisors in (("probs", sure[:3, None]), ("teacher", sure[3:])):
+        plain, found = tables[False][name], tables[True][name]
+        torch.testing.assert_close(found, (plain.log() / divisors).softmax(-1), atol=1e-4, rtol=0)
+
+
 def test_the_report_is_saved_and_nothing_but_the_table_beside_it(teacher, tmp_path):
     report = build(teacher, tmp_path)
     assert json.loads((tmp_path / "probes.json").read_text()) == report
