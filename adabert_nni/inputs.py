@@ -8,26 +8,24 @@ import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
 from adabert_nni.checkpoint import built_resumably
-from adabert_nni.config import Config, DataConfig, run_hash
+from adabert_nni.config import Config, DataConfig
 from adabert_nni.data.encoding import Encoded, encode
 from adabert_nni.data.loading import Splits, load_splits
+from adabert_nni.places import Places, places
 from adabert_nni.search.run import TaskShape
 from adabert_nni.student.derive import factorise
 from adabert_nni.teacher.augmented import build_augmented, read_augmented
 from adabert_nni.teacher.embeddings import embedding_tables
 from adabert_nni.teacher.finetune import finetune_teacher, load_tokenizer, separator
 from adabert_nni.teacher.probes import build_probes, load_probes
-from adabert_nni.teacher.proposals import find_sources, source_hashes
-from adabert_nni.teacher.source import locate_teacher, weight_hashes
+from adabert_nni.teacher.proposals import find_sources
+from adabert_nni.teacher.source import locate_teacher
 
 logger = logging.getLogger(__name__)
-
-OF_PROBES = ("probe_epochs", "probe_calibration")  # settings that a teacher does not depend on
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,8 @@ class Inputs:
         splits: the rows.
         teacher: the teacher's folder.
         tokenizer: the teacher's tokenizer, which is the student's too.
-        train: train rows, then those without a label, joined with the probe table, (R, J, C).
+        train: train rows, those without a label and augmented ones, joined with the probe table, (R, J, C).
+        searched: the first of them, which the search learns from: all, or all that are not augmented.
         answers: the same rows joined with what the teacher's own head says alone, (R, 1, C).
         selection: rows of the training split that are set apart; labels, here and in ``train``, in the
             units of ``splits.task.scale``.
@@ -51,6 +50,7 @@ class Inputs:
     teacher: Path
     tokenizer: PreTrainedTokenizerBase
     train: Encoded
+    searched: Encoded
     answers: Encoded
     selection: Encoded
     validation: Encoded
@@ -74,73 +74,6 @@ def read_rows(data: DataConfig) -> Splits:
         selection_share=data.selection_share,
         train_rows=data.train_rows,
         seed=data.split_seed,
-    )
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where in the cache what runs share lies, or will, and what decides it.
-
-    Attributes:
-        teacher: folder of the teacher.
-        probes: folder of the probe table.
-        augmented: folder of the augmented rows; None where none are wanted.
-        teacher_from: the rows among it, and the weights that it starts from.
-        probes_from: the same, and all rows of the table.
-        augmented_from: the rows, and the sources of words.
-    """
-
-    teacher: Path
-    probes: Path
-    augmented: Path | None
-    teacher_from: dict[str, Any]
-    probes_from: dict[str, Any]
-    augmented_from: dict[str, Any]
-
-
-def places(config: Config, splits: Splits) -> Places:
-    """Name the folders by what they are made from; builds nothing.
-
-    Args:
-        config: all settings.
-        splits: what ``read_rows`` gave.
-
-    Returns:
-        The folders, of which none need be there.
-
-    Raises:
-        AdaBertError: if the teacher or a source of words cannot be had.
-    """
-    data, settings, wanted = config.data, config.teacher, config.augment
-    base, task = locate_teacher(settings.teacher), splits.task.name
-    rows = (splits.train, splits.selection, splits.validation)
-    teacher_from = {
-        "data": run_hash(data, [[part.texts, part.labels] for part in rows]),
-        "base": weight_hashes(base),
-        **{k: v for k, v in vars(settings).items() if k != "teacher" and k not in OF_PROBES},
-    }
-    probes_from = {**teacher_from, **{k: getattr(settings, k) for k in OF_PROBES}}
-    if len(splits.unlabelled):
-        probes_from["more"] = run_hash(splits.unlabelled.texts)
-    augmented, augmented_from = None, dict[str, Any]()
-    if wanted.augment_copies:
-        augmented_from = {
-            "rows": run_hash(splits.train.ids, [part.texts for part in rows]),
-            "sources": source_hashes(find_sources(wanted.augment_source, base)),
-            "seed": data.split_seed,
-            **{
-                k: v for k, v in vars(wanted).items() if k != "augment_source"
-            },  # what it is, is hashed
-        }
-        augmented = config.run.cache / "augmented" / f"{task}-{run_hash(augmented_from)}"
-        probes_from["augmented"] = augmented.name
-    return Places(
-        config.run.cache / "teachers" / f"{task}-{run_hash(teacher_from)}",
-        config.run.cache / "probes" / f"{task}-{run_hash(probes_from)}",
-        augmented,
-        teacher_from,
-        probes_from,
-        augmented_from,
     )
 
 
@@ -242,4 +175,6 @@ def prepare(config: Config, dim: int, splits: Splits) -> Inputs:
         for beliefs in (table["probs"], table["teacher"].unsqueeze(1))
     )
     rest = (selection.in_units(task.scale), validation, shape, probes.name)
-    return Inputs(splits, teacher, tokenizer, joined, answers, *rest)
+    own = len(train) + len(splits.unlabelled)
+    searched = joined.first(own) if config.augment.augment_for == "student" else joined
+    return Inputs(splits, teacher, tokenizer, joined, searched, answers, *rest)

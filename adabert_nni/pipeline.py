@@ -110,7 +110,7 @@ def search(config: Config, output: Path, on_epoch: EpochReport | None = None) ->
             space,
             config.search,
             inputs.shape,
-            inputs.train,
+            inputs.searched,
             inputs.selection,
             seed=config.run.seed,
             folder=folder,

@@ -18,9 +18,10 @@ from adabert_nni.config import Config
 from adabert_nni.data.encoding import encode
 from adabert_nni.data.loading import Splits
 from adabert_nni.files import MANIFEST, read_json, same_meta
-from adabert_nni.inputs import places, read_rows
+from adabert_nni.inputs import read_rows
 from adabert_nni.model.architecture import edge_names
 from adabert_nni.model.ops import OPS, check_ops
+from adabert_nni.places import places
 from adabert_nni.report.card import published
 from adabert_nni.spaces import SpaceConfig
 from adabert_nni.teacher.finetune import load_tokenizer
@@ -108,7 +109,7 @@ def costs_of(
     Args:
         config: epochs, estimator and repetitions.
         space: ops, edges and depth of the supernet; the student is taken to have mean ops and half the depth.
-        splits: how many rows there are.
+        splits: how many rows there are; each wanted copy counts as one more.
         tokens: of a row, on average.
         weights: of the teacher's encoder, without embeddings.
 
@@ -119,6 +120,8 @@ def costs_of(
         len(part) * tokens for part in (splits.train, splits.selection, splits.validation)
     )
     teacher, search, student = config.teacher, config.search, config.student
+    learnt = train * (1 + config.augment.augment_copies)
+    searched = train if config.augment.augment_for == "student" else learnt
     forward = 2.0 * weights
     every = 2.0 * len(edge_names(space.nodes)) * sum(OPS[op].flops(space.dim) for op in space.ops)
     drawn, depth = every / len(space.ops), (space.max_depth + 1) / 2
@@ -127,9 +130,9 @@ def costs_of(
     return {
         "teacher": forward
         * (teacher.teacher_epochs * (TRAIN * train + selection) + selection + validation),
-        "probes": forward * (train + selection),
-        "search": search.search_epochs * depth * (step * train + drawn * selection),
-        "student": student.student_epochs * depth * drawn * (TRAIN * train + selection)
+        "probes": forward * (learnt + selection),
+        "search": search.search_epochs * depth * (step * searched + drawn * selection),
+        "student": student.student_epochs * depth * drawn * (TRAIN * learnt + selection)
         + depth * drawn * (selection + validation),
         "report": (config.run.repetitions + 1) * REPORT_TOKENS * (2.0 * BERT_WEIGHTS + forward),
     }

@@ -128,6 +128,8 @@ class AugmentConfig:
     """Words proposed for each, one of which is drawn"""
     augment_cut: Share = 0.0
     """Probability that only a span of a text is kept, 0 to 1; the paper has none"""
+    augment_for: Literal["all", "student"] = "all"
+    """Who learns from the copies: search and student, or the student alone, so that the search takes no longer"""
 
 
 @dataclass(frozen=True, config=SETTINGS)

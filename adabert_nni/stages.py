@@ -15,9 +15,10 @@ from adabert_nni.data.labels import to_values
 from adabert_nni.data.tasks import Rows
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import atomic_write, check_manifest, new_folder, read_json
-from adabert_nni.inputs import build_teacher, places, prepare, read_rows
+from adabert_nni.inputs import build_teacher, prepare, read_rows
 from adabert_nni.metrics import score
 from adabert_nni.model.architecture import Architecture
+from adabert_nni.places import places
 from adabert_nni.problems import CLASSIFICATION, UNSCALED, unscale_head
 from adabert_nni.progress import progress
 from adabert_nni.report.plot import cell_svg

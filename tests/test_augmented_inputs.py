@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from adabert_nni import AdaBertError, cli, inputs
+from adabert_nni import AdaBertError, cli, inputs, pipeline
 from adabert_nni.config import Config
 from adabert_nni.data.encoding import encode
 from adabert_nni.files import read_json
@@ -56,6 +56,32 @@ def test_every_row_has_what_the_teachers_layers_believe(without, with_copies):
     assert teacher.shape == (len(with_copies.train), 3, 2)
     torch.testing.assert_close(teacher.sum(-1), torch.ones(teacher.shape[:2]))
     assert torch.equal(teacher[: len(without.train)], without.train.teacher)
+
+
+def test_copies_can_be_for_the_student_alone(settings, without, with_copies):
+    assert with_copies.searched is with_copies.train
+    found = prepared(settings, augment_copies=2, augment_for="student")
+    assert found.name == with_copies.name  # the same table, which holds both
+    assert torch.equal(found.train.ids, with_copies.train.ids)
+    assert torch.equal(found.searched.ids, without.train.ids)
+    assert torch.equal(found.searched.labels, without.train.labels)
+    assert torch.equal(found.searched.teacher, without.train.teacher)
+    assert all(map(torch.equal, found.searched.input_ids, without.train.input_ids))
+
+
+def test_the_search_learns_from_the_rows_that_are_meant_for_it(settings, monkeypatch, tmp_path):
+    seen = []
+
+    def look(space, config, shape, train, *rest, **settings):
+        seen.append(len(train))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "run_search", look)
+    for who in ("all", "student"):
+        asked = {**settings, "space": "small", "augment_copies": 2, "augment_for": who}
+        with pytest.raises(KeyboardInterrupt):
+            pipeline.search(Config.from_mapping(asked, "test"), tmp_path / who)
+    assert seen[1] == 120 < seen[0]
 
 
 def test_rows_to_choose_by_and_to_report_on_are_never_touched(without, with_copies):

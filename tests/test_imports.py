@@ -18,6 +18,7 @@ ROWS = [  # a row imports from the rows below it
         "plan",
         "api",
         "inputs",
+        "places",
         "limits",
         "__init__",
         "__main__",

@@ -34,6 +34,15 @@ def test_costs_are_those_worked_out_by_hand():
     assert found["report"] == 2 * 32 * 128 * (2 * 85e6 + 2000)
 
 
+def test_copies_cost_what_rows_do_and_the_search_may_leave_them_out():
+    plain = costs(search_epochs=3)
+    both = costs(search_epochs=3, augment_copies=2)
+    student = costs(search_epochs=3, augment_copies=2, augment_for="student")
+    assert both["probes"] == 2000 * 5 * (3 * 10 + 4)
+    assert both["search"] - plain["search"] == 3 * 2 * 6272 * 2 * 50
+    assert student == {**both, "search": plain["search"]}
+
+
 def test_the_sampled_estimator_computes_only_what_is_drawn():
     sampled = costs(search_epochs=3, estimator="sampled")["search"]
     assert sampled == 3 * 2 * (3 * 1568 * 50 + 1568 * 20)

@@ -85,6 +85,17 @@ class Encoded:
         """The same rows with labels less their mean, over their deviation, as models learn them."""
         return replace(self, labels=in_units(self.labels, scale))
 
+    def first(self, count: int) -> Encoded:
+        """The first ``count`` rows, with their part of the teacher's table."""
+        return Encoded(
+            self.input_ids[:count],
+            self.token_type_ids and self.token_type_ids[:count],
+            self.labels[:count],
+            self.ids[:count],
+            self.pad_id,
+            None if self.teacher is None else self.teacher[:count],
+        )
+
     def plus(self, more: Encoded) -> Encoded:
         """These rows, then ``more``, of the same tokenizer and with other ids; without a teacher."""
         both = self.token_type_ids is not None and more.token_type_ids is not None

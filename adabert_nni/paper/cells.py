@@ -29,7 +29,7 @@ IDLE = {
     "fixed": ("baseline",),
     "random": ("baseline",),
 }
-PLAIN = {"augment_copies": 0} if "augment_copies" in Config().flat() else {}
+PLAIN = {"augment_copies": 0}
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Asked:
 
 @cache
 def recipes() -> dict[str, dict[str, dict[str, Any]]]:
-    """Settings by task: ``tasks``, and what ``augmented`` cells have on top."""
+    """Settings by task: ``tasks``, and what ``augmented`` runs have on top."""
     path = Path(__file__).with_name("recipes.yml")
     found: dict[str, dict[str, dict[str, Any]]] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return found
@@ -155,7 +155,7 @@ def table4(asked: Asked) -> list[Cell]:
     """What teaches the student: one found structure, fresh weights, one more kind of knowledge a row."""
     cells = []
     for task in asked.tasks or ABLATED:
-        more = recipes()["augmented"].get(task, {"augment_copies": 1})
+        more = _copies(task)
         rows: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # system -> extra, forced
             "base-kd": ({}, {"gamma": 1.0, "transfer": "last", **PLAIN}),
             "+probe": ({}, {"gamma": 1.0, **PLAIN}),
@@ -179,7 +179,11 @@ def table4(asked: Asked) -> list[Cell]:
 def table5(asked: Asked) -> list[Cell]:
     """How much efficiency counts: the whole path for each beta."""
     return [
-        asked.cell("table5", task, f"beta-{beta}", seed, "compress", forced={"beta": beta})
+        asked.cell(
+            *("table5", task, f"beta-{beta}", seed, "compress"),
+            extra=_copies(task),
+            forced={"beta": beta},
+        )
         for task in asked.tasks or ABLATED
         for seed in asked.seeds
         for beta in BETAS
@@ -197,4 +201,11 @@ TABLES: dict[str, Callable[[Asked], list[Cell]]] = {
 
 
 def _adabert(asked: Asked, task: str, seed: int) -> Cell:
-    return asked.cell("table1", task, ADABERT, seed, "compress")
+    return asked.cell("table1", task, ADABERT, seed, "compress", extra=_copies(task))
+
+
+def _copies(task: str) -> dict[str, Any]:
+    """What AdaBERT has on top of the task's recipe: the paper's figures are with augmentation."""
+    return recipes()["augmented"].get(
+        get_task(task).name, {"augment_copies": 1, "augment_for": "student"}
+    )

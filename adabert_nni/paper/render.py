@@ -23,7 +23,8 @@ NOTES = """\
 Every figure of ours is a mean ± sample standard deviation over its runs (their number in brackets, where there
 are several), measured on the validation split; epochs were chosen on rows of the training split. The paper's are
 those of GLUE's test server in Table 1 (F1 for MRPC and QQP) and of the validation split in Tables 3 to 5. Where
-there are two, accuracy comes before F1. A dash is a run that was not made."""
+there are two, accuracy comes before F1. AdaBERT learns from augmented rows too, but for the first two rows of
+Table 4 and for Table 3; our baselines do not. A dash is a run that was not made."""
 
 
 def load_records(results: Path, wanted: Mapping[str, Any], tasks: Sequence[str]) -> list[Record]:

@@ -123,7 +123,8 @@ def _told(cell: Cell, metrics: Mapping[str, Any], output: Path) -> dict[str, Any
 def _teacher(cell: Cell, output: Path) -> dict[str, Any]:
     """The teacher as a student of its own: the same scores on both sides, its size and speed."""
     from adabert_nni.benchmark.speedup import speedups
-    from adabert_nni.inputs import build_teacher, places, read_rows
+    from adabert_nni.inputs import build_teacher, read_rows
+    from adabert_nni.places import places
     from adabert_nni.report.summary import LENGTH, load_local
 
     splits = read_rows(cell.config.data)
