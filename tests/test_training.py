@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from adabert_nni.checkpoint import Checkpoint
-from adabert_nni.data.encoding import Batch, Encoded
+from adabert_nni.data.batches import Batch
+from adabert_nni.data.encoding import Encoded
 from adabert_nni.errors import AdaBertError
 from adabert_nni.training import fit, predict
 

@@ -17,7 +17,8 @@ from transformers import PreTrainedModel, get_linear_schedule_with_warmup
 from adabert_nni.baselines.losses import View
 from adabert_nni.baselines.table import Baseline, Loss
 from adabert_nni.checkpoint import Checkpoint
-from adabert_nni.data.encoding import Batch, Encoded, loader
+from adabert_nni.data.batches import Batch, loader
+from adabert_nni.data.encoding import Encoded
 from adabert_nni.metrics import score
 from adabert_nni.training import fit, model_inputs, predict
 

@@ -1,22 +1,16 @@
-"""Rows to tokens, tokens to batches of similar length; joins teacher tables by row id.
+"""Rows to tokens; joins teacher tables by row id.
 
-It must not know what a model does with a batch. Shapes: R rows, B rows of a batch, L tokens of the
-longest of them, J teacher layers, C classes.
+It must not know how rows become batches. Shapes: R rows, T rows of a table, J teacher layers, C classes.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, cast
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
-from torch.utils.data import DataLoader, Dataset, Sampler
 
 from adabert_nni.data.loading import Rows
 from adabert_nni.errors import AdaBertError
@@ -28,10 +22,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Batch = dict[str, Tensor]
-
 _CALL_ROWS = 8192  # rows per tokenizer call: bounds the memory of its intermediate objects
-_CHUNK_BATCHES = 50  # rows are sorted by length inside chunks of so many batches
 
 
 @dataclass
@@ -165,80 +156,3 @@ def _check(tokenizer: PreTrainedTokenizerBase, max_length: int, columns: int) ->
     most = tokenizer.model_max_length
     if not least <= max_length <= most:
         raise AdaBertError(f"max_length: got {max_length}, this tokenizer allows {least} to {most}")
-
-
-class LengthBuckets(Sampler[list[int]]):
-    """Batches of rows of similar length: a pure function of lengths, seed (>= 0) and epoch (>= 0).
-
-    Shuffled: shuffled rows are sorted by length inside chunks, then the batches are shuffled; a last
-    batch of one row joins the one before, since BatchNorm needs more. Else from short to long.
-    """
-
-    def __init__(self, lengths: list[int], batch_size: int, shuffle: bool, seed: int) -> None:
-        self._lengths, self._batch_size = np.asarray(lengths, dtype=np.int64), batch_size
-        self._shuffle, self._seed, self._epoch, self._skip = shuffle, seed, 0, 0
-        self._count = len(self.batches(0))
-
-    def set_epoch(self, epoch: int, skip: int = 0) -> None:
-        """Choose the epoch that is iterated next, 0 until then; its first ``skip`` batches come empty."""
-        self._epoch, self._skip = epoch, skip
-
-    def batches(self, epoch: int) -> list[list[int]]:
-        """The row positions of every batch of an epoch."""
-        size, rows = self._batch_size, len(self._lengths)
-        rng = np.random.default_rng((self._seed, epoch))
-        order = rng.permutation(rows) if self._shuffle else np.arange(rows)
-        chunk_rows = size * _CHUNK_BATCHES if self._shuffle else max(rows, 1)
-        found: list[list[int]] = []
-        for start in range(0, rows, chunk_rows):
-            chunk = order[start : start + chunk_rows]
-            chunk = chunk[np.argsort(self._lengths[chunk], kind="stable")].tolist()
-            found += [chunk[i : i + size] for i in range(0, len(chunk), size)]
-        if not self._shuffle:
-            return found
-        if size > 1 and len(found) > 1 and len(found[-1]) == 1:
-            found[-2:] = [found[-2] + found[-1]]
-        return [found[i] for i in rng.permutation(len(found))]
-
-    def __iter__(self) -> Iterator[list[int]]:
-        # A generator looks at the epoch late: Lightning asks for an iterator before it sets one.
-        for number, batch in enumerate(self.batches(self._epoch)):
-            yield batch if number >= self._skip else []
-
-    def __len__(self) -> int:
-        return self._count
-
-
-def _pad(encoded: Encoded, positions: list[int]) -> Batch:
-    if not positions:  # skipped
-        return {}
-    at = torch.tensor(positions)
-    tokens = [encoded.input_ids[i] for i in positions]
-    padded = pad_sequence(tokens, batch_first=True, padding_value=encoded.pad_id)
-    mask = pad_sequence([torch.ones_like(row) for row in tokens], batch_first=True)
-    batch = {"input_ids": padded.long(), "attention_mask": mask.long()}
-    if encoded.token_type_ids is not None:
-        segments = [encoded.token_type_ids[i] for i in positions]
-        batch["token_type_ids"] = pad_sequence(segments, batch_first=True).long()
-    batch |= {"labels": encoded.labels[at], "ids": encoded.ids[at]}
-    return batch if encoded.teacher is None else batch | {"teacher": encoded.teacher[at]}
-
-
-def loader(encoded: Encoded, batch_size: int, shuffle: bool, seed: int) -> DataLoader[Batch]:
-    """Batches of similar length, padded to their own longest row; see ``LengthBuckets``.
-
-    Args:
-        encoded: the rows.
-        batch_size: rows per batch, >= 1; one may be smaller, or one row larger.
-        shuffle: draw batches from (seed, epoch), with ``batch_sampler.set_epoch``; else they go by
-            length, and ``ids`` tell the order of the rows.
-        seed: >= 0.
-
-    Returns:
-        A loader of ``Batch``: input_ids, attention_mask and, if the tokenizer has them,
-        token_type_ids, each (B, L) int64; labels, ids (B,); teacher (B, J, C) if joined.
-    """
-    buckets = LengthBuckets(list(map(len, encoded.input_ids)), batch_size, shuffle, seed)
-    positions = cast(Dataset[Batch], range(len(encoded)))  # ``_pad`` turns positions into a batch
-    pad, own = partial(_pad, encoded), torch.Generator()  # or epochs draw from the global state
-    return DataLoader(positions, batch_sampler=buckets, collate_fn=pad, generator=own)

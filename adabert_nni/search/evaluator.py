@@ -11,7 +11,8 @@ from nni.nas.evaluator.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from adabert_nni.data.encoding import Batch, Encoded, loader
+from adabert_nni.data.batches import Batch, loader
+from adabert_nni.data.encoding import Encoded
 from adabert_nni.metrics import score
 from adabert_nni.problems import CLASSIFICATION, Problem
 

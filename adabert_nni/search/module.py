@@ -12,7 +12,7 @@ import torch
 from nni.nas.oneshot.pytorch.base_lightning import BaseOneShotLightningModule
 from torch import Tensor, nn
 
-from adabert_nni.data.encoding import Batch
+from adabert_nni.data.batches import Batch
 from adabert_nni.errors import AdaBertError
 from adabert_nni.losses import efficiency_loss, total_loss
 from adabert_nni.model.architecture import Architecture

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytorch_lightning as pl
 
 from adabert_nni.checkpoint import Checkpoint, Stateful, restore, state_of
-from adabert_nni.data.encoding import Batch
+from adabert_nni.data.batches import Batch
 from adabert_nni.search.module import AdaBertModule
 
 logger = logging.getLogger(__name__)

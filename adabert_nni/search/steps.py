@@ -18,7 +18,7 @@ from nni.nas.oneshot.pytorch.base_lightning import BaseOneShotLightningModule
 from nni.nas.oneshot.pytorch.strategy import GumbelDARTS
 from torch import Tensor, nn
 
-from adabert_nni.data.encoding import Batch
+from adabert_nni.data.batches import Batch
 from adabert_nni.losses import total_loss
 from adabert_nni.model.ops import OPS
 from adabert_nni.search.evaluator import SearchModule

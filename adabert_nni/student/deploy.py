@@ -17,7 +17,8 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from adabert_nni.data.encoding import Encoded, encode, loader
+from adabert_nni.data.batches import loader
+from adabert_nni.data.encoding import Encoded, encode
 from adabert_nni.data.tasks import Rows, Splits, Task
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import MANIFEST, check_manifest, new_folder, read_json, write_json

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from adabert_nni.data.encoding import Batch
+from adabert_nni.data.batches import Batch
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
 from adabert_nni.student.fold import FoldedStudent, fold

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
-from adabert_nni.data.encoding import encode, loader
+from adabert_nni.data.batches import loader
+from adabert_nni.data.encoding import encode
 from adabert_nni.data.tasks import Rows
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.modeling import AdaBertConfig

@@ -15,7 +15,8 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.config import StudentConfig
-from adabert_nni.data.encoding import Batch, Encoded, loader
+from adabert_nni.data.batches import Batch, loader
+from adabert_nni.data.encoding import Encoded
 from adabert_nni.losses import total_loss
 from adabert_nni.metrics import score
 from adabert_nni.model.modeling import AdaBertForSequenceClassification

@@ -24,7 +24,8 @@ from transformers import (
 )
 
 from adabert_nni.checkpoint import Checkpoint
-from adabert_nni.data.encoding import Batch, Encoded, encode, loader
+from adabert_nni.data.batches import Batch, loader
+from adabert_nni.data.encoding import Encoded, encode
 from adabert_nni.data.loading import Splits
 from adabert_nni.data.tasks import Task
 from adabert_nni.errors import AdaBertError

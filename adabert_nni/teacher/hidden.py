@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from adabert_nni.checkpoint import Checkpoint
-from adabert_nni.data.encoding import Encoded, LengthBuckets, loader
+from adabert_nni.data.batches import LengthBuckets, loader
+from adabert_nni.data.encoding import Encoded
 from adabert_nni.errors import AdaBertError
 from adabert_nni.progress import progress
 from adabert_nni.training import model_inputs, row_positions, to_device

@@ -13,8 +13,9 @@ from scipy.sparse import hstack
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from adabert_nni.data.batches import loader
 from adabert_nni.data.embedded import WORDS, generate
-from adabert_nni.data.encoding import encode, loader
+from adabert_nni.data.encoding import encode
 from adabert_nni.data.loading import Rows
 
 TASKS = ("mini-reviews", "mini-claims")

@@ -6,8 +6,9 @@ import time
 import pytest
 import torch
 
+from adabert_nni.data.batches import LengthBuckets, loader
 from adabert_nni.data.embedded import generate
-from adabert_nni.data.encoding import Encoded, LengthBuckets, encode, loader
+from adabert_nni.data.encoding import Encoded, encode
 from adabert_nni.data.loading import Rows
 from adabert_nni.errors import AdaBertError
 

@@ -12,7 +12,8 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from adabert_nni.config import SearchConfig
-from adabert_nni.data.encoding import Encoded, loader
+from adabert_nni.data.batches import loader
+from adabert_nni.data.encoding import Encoded
 from adabert_nni.errors import AdaBertError
 from adabert_nni.losses import total_loss
 from adabert_nni.search.evaluator import SearchModule

@@ -6,8 +6,9 @@ import pytest
 import torch
 from transformers import BertTokenizerFast
 
+from adabert_nni.data.batches import loader
 from adabert_nni.data.embedded import generate
-from adabert_nni.data.encoding import encode, loader
+from adabert_nni.data.encoding import encode
 from adabert_nni.data.tasks import Rows
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.architecture import edge_names
