@@ -17,14 +17,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from adabert_nni.errors import AdaBertError
-from adabert_nni.files import (
+from adabert_nni.files import new_folder, read_json, write_json
+from adabert_nni.folders import (
     built_once,
     check_manifest,
-    new_folder,
-    read_json,
     remove_partials,
     same_meta,
-    write_json,
     write_manifest,
 )
 
@@ -151,7 +149,7 @@ def built_resumably(
     meta: dict[str, Any],
     made_from: dict[str, Any] | None = None,
 ) -> Path:
-    """``files.built_once`` for work that takes long: a checkpoint lies beside the folder meanwhile.
+    """``folders.built_once`` for work that takes long: a checkpoint lies beside the folder meanwhile.
 
     Args:
         path: the folder; its checkpoint is ``<path>.checkpoint`` and goes when it is finished.

@@ -16,7 +16,8 @@ from adabert_nni.checkpoint import Checkpoint, built_resumably, read_tensors
 from adabert_nni.config import Config
 from adabert_nni.data.tasks import Splits
 from adabert_nni.errors import AdaBertError
-from adabert_nni.files import check_manifest, check_writable, read_json, same_meta
+from adabert_nni.files import check_writable, read_json
+from adabert_nni.folders import check_manifest, same_meta
 from adabert_nni.inputs import Inputs, prepare, read_rows
 from adabert_nni.limits import set_limits
 from adabert_nni.metrics import answers, score

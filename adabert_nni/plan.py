@@ -17,7 +17,8 @@ from adabert_nni.benchmark.timing import count_params, peak_gflops
 from adabert_nni.config import Config
 from adabert_nni.data.encoding import encode
 from adabert_nni.data.loading import Splits
-from adabert_nni.files import MANIFEST, read_json, same_meta
+from adabert_nni.files import read_json
+from adabert_nni.folders import MANIFEST, same_meta
 from adabert_nni.inputs import read_rows
 from adabert_nni.model.architecture import edge_names
 from adabert_nni.model.ops import OPS, check_ops

@@ -14,7 +14,8 @@ from adabert_nni.data.files_in import Table, read_table
 from adabert_nni.data.labels import to_values
 from adabert_nni.data.tasks import Rows
 from adabert_nni.errors import AdaBertError
-from adabert_nni.files import atomic_write, check_manifest, new_folder, read_json
+from adabert_nni.files import atomic_write, new_folder, read_json
+from adabert_nni.folders import check_manifest
 from adabert_nni.inputs import build_teacher, prepare, read_rows
 from adabert_nni.metrics import score
 from adabert_nni.model.architecture import Architecture

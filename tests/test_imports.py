@@ -40,6 +40,7 @@ ROWS = [  # a row imports from the rows below it
         "checkpoint",
         "progress",
         "files",
+        "folders",
         "errors",
     },
 ]

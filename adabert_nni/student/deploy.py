@@ -21,7 +21,8 @@ from adabert_nni.data.batches import loader
 from adabert_nni.data.encoding import Encoded, encode
 from adabert_nni.data.tasks import Rows, Splits, Task
 from adabert_nni.errors import AdaBertError
-from adabert_nni.files import MANIFEST, check_manifest, new_folder, read_json, write_json
+from adabert_nni.files import new_folder, read_json, write_json
+from adabert_nni.folders import MANIFEST, check_manifest
 from adabert_nni.metrics import score
 from adabert_nni.model.modeling import AdaBertForSequenceClassification
 from adabert_nni.student.export import save_tokenizer

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from adabert_nni.data.tasks import get_task
 from adabert_nni.errors import AdaBertError
-from adabert_nni.files import built_once, check_manifest
+from adabert_nni.folders import built_once, check_manifest
 from adabert_nni.student.deploy import load_student
 from adabert_nni.teacher.finetune import load_tokenizer
 from adabert_nni.teacher.source import load_classifier, load_config

@@ -12,7 +12,8 @@ import torch
 from adabert_nni import inputs, pipeline
 from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.config import Config
-from adabert_nni.files import check_manifest, read_json, write_manifest
+from adabert_nni.files import read_json
+from adabert_nni.folders import check_manifest, write_manifest
 
 TAG = "!!python/object/apply:os.system ['touch ran']"
 TYPED = {"__nni_type__": "path:os.system", "_args": ["touch ran"], "path": "touch ran"}
