@@ -20,11 +20,9 @@ from adabert_nni.files import check_writable, read_json
 from adabert_nni.folders import check_manifest, same_meta
 from adabert_nni.inputs import Inputs, prepare, read_rows
 from adabert_nni.limits import set_limits
-from adabert_nni.metrics import answers, score
 from adabert_nni.model.architecture import Architecture
-from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
+from adabert_nni.model.modeling import AdaBertForSequenceClassification
 from adabert_nni.model.ops import check_ops
-from adabert_nni.problems import unscale_head
 from adabert_nni.report.card import published, shareable
 from adabert_nni.report.evaluation import write_evaluation
 from adabert_nni.report.html import write_html
@@ -35,39 +33,9 @@ from adabert_nni.spaces import SpaceConfig
 from adabert_nni.student.deploy import RECORD, deploy
 from adabert_nni.student.derive import derive, keep_strongest
 from adabert_nni.student.draw import draw_alike
-from adabert_nni.student.export import save_student
-from adabert_nni.student.train import train_student
-from adabert_nni.training import predict
+from adabert_nni.students import fresh_student, student_config, train_and_save
 
 EpochReport = Callable[[int, dict[str, float]], None]
-
-
-def student_config(architecture: Architecture, space: SpaceConfig, inputs: Inputs) -> AdaBertConfig:
-    """The Hugging Face config of a student that still has a probe on every layer."""
-    names = dict(enumerate(inputs.splits.task.labels))
-    return AdaBertConfig(
-        architecture.to_dict(),
-        vocab_size=len(inputs.shape.words),
-        hidden_size=space.dim,
-        max_position_embeddings=inputs.shape.max_length,
-        hidden_dropout_prob=space.dropout,
-        sep_token_id=inputs.shape.sep_id,
-        pair_layout=space.pair_layout,
-        layer_probes=True,
-        problem_type=inputs.splits.task.problem.hf_name,
-        id2label=names,
-        label2id={label: index for index, label in names.items()},
-    )
-
-
-def fresh_student(
-    architecture: Architecture, config: Config, space: SpaceConfig, inputs: Inputs
-) -> AdaBertForSequenceClassification:
-    """A student with random weights by the run's seed, but for the teacher's factorised embeddings."""
-    torch.manual_seed(config.run.seed)
-    student = AdaBertForSequenceClassification(student_config(architecture, space, inputs))
-    student.body.embeddings.start_from(inputs.shape.words, inputs.shape.positions)
-    return student
 
 
 @dataclass(frozen=True)
@@ -249,39 +217,3 @@ def _exported(formats: Iterable[str], splits: Splits, output: Path) -> dict[str,
             deploy(output / "student", name, folder, splits)
         records[name] = read_json(folder / RECORD)
     return records
-
-
-def train_and_save(
-    student: AdaBertForSequenceClassification,
-    config: Config,
-    inputs: Inputs,
-    folder: Path,
-    checkpoint: Checkpoint,
-) -> None:
-    """Train ``student``, or go on with it; write it with its scores and tokenizer into ``folder``."""
-    torch.manual_seed(config.run.seed)
-    started, task = time.monotonic(), inputs.splits.task
-    student.to("cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[arg-type]
-    history = train_student(
-        student,
-        inputs.answers if config.student.transfer == "last" else inputs.train,
-        inputs.selection,
-        config.student,
-        gamma=config.search.gamma,
-        temperature=config.search.temperature,
-        seed=config.run.seed,
-        checkpoint=checkpoint,
-        problem=task.problem,
-    )
-    exported = student.cpu().without_probes()
-    unscale_head(exported, task.scale)
-    found = predict(exported, inputs.validation, label="evaluate")
-    save_student(
-        exported,
-        inputs.tokenizer,
-        folder,
-        scores=score(task.metrics, task.problem.predictions(found), inputs.validation.labels),
-        history=history,
-        seconds=time.monotonic() - started + checkpoint.spent,
-        predictions=answers(found),
-    )

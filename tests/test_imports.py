@@ -19,6 +19,7 @@ ROWS = [  # a row imports from the rows below it
         "api",
         "inputs",
         "places",
+        "students",
         "limits",
         "__init__",
         "__main__",

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from transformers import BertConfig, BertForSequenceClassification
 
-from adabert_nni import AdaBertError, Architecture, inputs, pipeline
+from adabert_nni import AdaBertError, Architecture, inputs, pipeline, students
 from adabert_nni.benchmark import peers
 from adabert_nni.config import Config
 from adabert_nni.files import read_json
@@ -111,7 +111,7 @@ def test_each_epoch_reports_numbers_that_the_web_ui_can_draw(finished):
 
 def test_a_finished_run_is_not_run_again(settings, finished, monkeypatch):
     metrics, _, output = finished
-    for room in (pipeline, inputs):
+    for room in (pipeline, students, inputs):
         for stage in {"run_search", "train_student", "finetune_teacher", "build_probes"} & set(
             vars(room)
         ):
@@ -179,14 +179,12 @@ def test_augmented_rows_are_learnt_from_in_the_search_and_by_the_student(
 ):
     seen = []
 
-    def spy(name, position):
-        stage = getattr(pipeline, name)
-        monkeypatch.setattr(
-            pipeline, name, lambda *a, **k: seen.append(a[position]) or stage(*a, **k)
-        )
+    def spy(room, name, position):
+        stage = getattr(room, name)
+        monkeypatch.setattr(room, name, lambda *a, **k: seen.append(a[position]) or stage(*a, **k))
 
-    spy("run_search", 3)
-    spy("train_student", 1)
+    spy(pipeline, "run_search", 3)
+    spy(students, "train_student", 1)
     config = Config.from_mapping({**settings, "augment_copies": 2}, "test")
     pipeline.compress(config, tmp_path / "more")
     for rows in seen:
@@ -252,7 +250,7 @@ def test_the_students_transfer_decides_which_answers_it_is_given(settings, finis
         raise AdaBertError("far enough")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "train_student", spy)
+        patch.setattr(students, "train_student", spy)
         for transfer in ("hierarchical", "last"):
             config = Config.from_mapping({**settings, "transfer": transfer}, "test")
             with pytest.raises(AdaBertError, match="far enough"):
