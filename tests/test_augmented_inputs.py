@@ -101,6 +101,20 @@ def test_the_teacher_is_the_same_and_the_probes_have_a_folder_of_their_own(
     assert prepared(settings, augment_copies=1).name not in (without.name, with_copies.name)
 
 
+def test_probes_that_are_not_calibrated_say_what_they_believe(settings, without):
+    found = prepared(settings, probe_calibration="none")
+    assert found.teacher == without.teacher
+    assert found.name != without.name
+    folder = Config.from_mapping(settings, "test").run.cache / "probes"
+    fitted, plain = (
+        read_json(folder / name / "probes.json")["temperature"]
+        for name in (without.name, found.name)
+    )
+    assert plain == [1.0] * len(plain)
+    assert len(fitted) == len(plain) == 4  # three layers and the teacher's own head
+    assert max(fitted) > 1.0
+
+
 def test_without_copies_the_caches_are_made_from_what_they_were_before_augmentation(
     without, settings, tmp_path
 ):

@@ -13,7 +13,7 @@ from adabert_nni.problems import Problem
 HOTTEST, TRIED = 20.0, 121  # 2.5 % from one to the next
 
 
-def temperatures(outputs: Tensor, labels: Tensor, problem: Problem, wanted: bool = True) -> Tensor:
+def temperatures(outputs: Tensor, labels: Tensor, problem: Problem) -> Tensor:
     """Temperature scaling (arXiv:1706.04599) of each layer: the T of least cost for ``outputs / T``.
 
     A teacher fits its own training rows too well: the table would call nearly all of them certain, and tell a
@@ -23,12 +23,11 @@ def temperatures(outputs: Tensor, labels: Tensor, problem: Problem, wanted: bool
         outputs: of probes, (R, J, C), on rows that neither they nor the teacher were trained on; R > 0.
         labels: of these rows, (R,).
         problem: the kind of problem, whose ``probe_costs`` are averaged.
-        wanted: False leaves all answers as they are.
 
     Returns:
-        (J,), each in [1, 20]; ones where none are wanted or the problem knows none.
+        (J,), each in [1, 20]; ones where the problem knows none.
     """
-    if not (wanted and problem.tempered):
+    if not problem.tempered:
         return torch.ones(outputs.shape[1])
     tried = torch.logspace(0, math.log10(HOTTEST), TRIED)
     costs = torch.stack([problem.probe_costs(outputs / t, labels).mean(dim=0) for t in tried])
