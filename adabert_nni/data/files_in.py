@@ -6,20 +6,12 @@ must not know of tasks, class ids or splits; that is ``loading.py``.
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import json
-import sys
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, cast
 
+from adabert_nni.data.readers import Record, file_records
 from adabert_nni.errors import AdaBertError
-
-Record = tuple[int, dict[str, Any]]  # line, value by column
 
 
 @dataclass(frozen=True)
@@ -45,7 +37,7 @@ class FileRecords:
 
     def __iter__(self) -> Iterator[Record]:
         """Line and values by column, row by row."""
-        return _records(self.path)
+        return file_records(self.path)
 
 
 @dataclass(frozen=True)
@@ -114,7 +106,7 @@ def read_table(path: Path, texts: tuple[str, ...], label: str) -> Table:
 
 def read_texts(path: Path, texts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """The text columns of a file, row by row, no labels asked for; errors as in ``read_table``."""
-    for line, record in _records(path):
+    for line, record in file_records(path):
         at = f"{path} line {line}"
         missing = [name for name in texts if name not in record]
         if missing:
@@ -123,55 +115,6 @@ def read_texts(path: Path, texts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
                 "--text and --text-pair"
             )
         yield tuple(_text(record[name], f"{at} column {name!r}") for name in texts)
-
-
-def _records(path: Path) -> Iterator[Record]:
-    """Line number and fields of every row of a file of a known kind."""
-    names = path.name.removesuffix(".gz")
-    reader = next((read for suffix, read in _READERS.items() if names.endswith(suffix)), None)
-    if reader is None:
-        allowed = ", ".join(f"{suffix}[.gz]" for suffix in _READERS)
-        raise AdaBertError(f"{path}: cannot read this kind of file, allowed are {allowed}")
-    yield from reader(_lines(path), str(path))
-
-
-def _lines(path: Path) -> Iterator[str]:
-    """The lines of a file as they stand, read as they are asked for: a file may be larger than memory."""
-    packed = path.suffix == ".gz"
-    try:
-        with gzip.open(path) if packed else path.open("rb") as file:
-            blank: list[str] = []
-            lines = iter(io.TextIOWrapper(cast(IO[bytes], file), "utf-8-sig", newline=""))
-            for line in lines:
-                blank.append(line)
-                if line.strip():
-                    break
-            else:
-                raise AdaBertError(f"{path}: the file is empty; it must hold labelled texts")
-            yield from blank
-            yield from lines
-    except FileNotFoundError:
-        raise AdaBertError(f"{path}: there is no such file; check the path") from None
-    except UnicodeDecodeError:
-        raise AdaBertError(_not_utf8(path)) from None
-    except AdaBertError:
-        raise
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise AdaBertError(f"{path}: cannot be read ({error}); give a whole file") from error
-
-
-def _not_utf8(path: Path) -> str:
-    """Look for the first line that is no UTF-8; no character goes on after a line feed."""
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                return (
-                    f"{path} line {number}: byte 0x{line[error.start]:02x} is not UTF-8; "
-                    "save it as UTF-8"
-                )
-    return f"{path}: is not UTF-8; save it as UTF-8"
 
 
 def _text(value: object, at: str) -> str:
@@ -190,59 +133,3 @@ def _label(value: object, at: str) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise AdaBertError(f"{at}: got {value!r}, a label must be a string or a number")
     return str(value).strip()
-
-
-def _by_header(rows: Iterator[tuple[int, list[str]]], where: str) -> Iterator[Record]:
-    _, header = next(rows)
-    if len(set(header)) < len(header):
-        raise AdaBertError(f"{where} line 1: a column name is there twice; got {header}")
-    for line, fields in rows:
-        if fields in ([], [""]):  # a blank line
-            continue
-        if len(fields) != len(header):
-            raise AdaBertError(
-                f"{where} line {line}: got {len(fields)} fields, the header has {len(header)} "
-                f"({', '.join(header)}); look for a stray separator or an unbalanced quote"
-            )
-        yield line, dict(zip(header, fields, strict=True))
-
-
-def _csv(text: Iterator[str], where: str) -> Iterator[Record]:
-    def rows() -> Iterator[tuple[int, list[str]]]:
-        reader, line = csv.reader(text, strict=True), 1
-        try:
-            for fields in reader:
-                yield line, fields
-                line = reader.line_num + 1
-        except csv.Error as error:
-            at = f"{where} line {line}"
-            raise AdaBertError(f"{at}: broken quotes ({error}); double inner ones") from error
-
-    before = csv.field_size_limit(sys.maxsize)  # the default refuses a text above 128 kB
-    try:
-        yield from _by_header(rows(), where)
-    finally:
-        csv.field_size_limit(before)
-
-
-def _tsv(text: Iterator[str], where: str) -> Iterator[Record]:
-    numbered = enumerate(text, start=1)
-    rows = ((number, line.rstrip("\r\n").split("\t")) for number, line in numbered)
-    return _by_header(rows, where)  # as in GLUE: quotes are characters like any other
-
-
-def _jsonl(text: Iterator[str], where: str) -> Iterator[Record]:
-    for number, line in enumerate(text, start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise AdaBertError(f"{where} line {number}: no whole JSON object ({error})") from error
-        if not isinstance(record, dict):
-            raise AdaBertError(f"{where} line {number}: got no JSON object but {line[:40]!r}")
-        yield number, record
-
-
-_Reader = Callable[[Iterator[str], str], Iterator[Record]]
-_READERS: dict[str, _Reader] = {".csv": _csv, ".tsv": _tsv, ".jsonl": _jsonl}

@@ -32,77 +32,7 @@ ANSWERS = {
 }
 COMMAND = "adabert compress --config config.yml"
 
-BODY = """# {name}
-
-A small convolutional text {noun} for the task `{task}`, found and trained by
-[AdaBERT](https://arxiv.org/abs/2001.04246): differentiable architecture search, guided by a
-fine-tuned BERT teacher, for a network that fits this task. It {answers}.
-
-## Measured
-
-On the `{split}` split, beside its teacher:
-
-{table}
-
-{speed}
-
-## Use
-
-With `torch` and `transformers` alone; the folder carries the code of the model:
-
-```python
-from transformers import pipeline
-
-classify = pipeline("text-classification", model="path/to/this/folder", trust_remote_code=True)
-classify({example})
-```
-
-Where the package is installed, `import adabert_nni` takes the place of `trust_remote_code=True`.
-
-## The cell
-
-```
-{cell}
-```
-
-## Teacher and data
-
-{teacher}
-
-{data} Architecture, epoch and settings were chosen on a part of the training rows that was held out
-for it. The `{split}` split was used to report the numbers above and for nothing else.
-
-## Intended use and limits
-
-- Meant for texts like those of its task. Other domains, other languages and other questions were
-  not measured.
-- It learnt from its teacher's answers: expect the teacher's errors and biases, and some more.
-- A single number per score hides which rows are wrong. Look at yours before decisions rest on it.
-
-## How to reproduce
-
-Save these settings as `config.yml` and run `{command}`:
-
-```yaml
-{settings}
-```
-
-{versions}
-
-## Citation
-
-```bibtex
-@inproceedings{{chen2020adabert,
-  title     = {{AdaBERT: Task-Adaptive BERT Compression with Differentiable Neural Architecture
-               Search}},
-  author    = {{Chen, Daoyuan and Li, Yaliang and Qiu, Minghui and Wang, Zhen and Li, Bofang and
-               Ding, Bolin and Deng, Hongbo and Huang, Jun and Lin, Wei and Zhou, Jingren}},
-  booktitle = {{IJCAI}},
-  year      = {{2020}},
-  note      = {{arXiv:2001.04246}}
-}}
-```
-"""
+BODY = (Path(__file__).parent / "card.md").read_text(encoding="utf-8")  # with fields in braces
 
 
 def model_card(

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from adabert_nni.metrics import SHARES
 from adabert_nni.report.charts import bar_chart, line_chart, share_chart
-from adabert_nni.report.plot import family_of
+from adabert_nni.report.families import family_of
 from adabert_nni.report.runs import Run
 from adabert_nni.report.tables import amount
 

@@ -15,7 +15,8 @@ from markupsafe import Markup
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import atomic_write
 from adabert_nni.report import comparison, figures
-from adabert_nni.report.plot import FAMILIES, cell_svg, cell_text
+from adabert_nni.report.families import FAMILIES
+from adabert_nni.report.plot import cell_svg, cell_text
 from adabert_nni.report.runs import Run, read_run
 from adabert_nni.report.tables import (
     gain_rows,

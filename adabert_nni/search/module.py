@@ -17,8 +17,8 @@ from adabert_nni.errors import AdaBertError
 from adabert_nni.losses import efficiency_loss, total_loss
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.search.evaluator import SearchModule
+from adabert_nni.search.gumbel import Draw, GumbelSampler
 from adabert_nni.search.space import DEPTH, AdaBertSpace, edge_label
-from adabert_nni.search.supernet import Draw, GumbelSampler
 from adabert_nni.search.targets import Target, most_probable
 from adabert_nni.training import check_finite
 

@@ -15,14 +15,10 @@ from torch import Tensor, nn
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.ops import cost_vector
 from adabert_nni.search.evaluator import SearchModule
+from adabert_nni.search.gumbel import GumbelSampler
 from adabert_nni.search.module import AdaBertModule
 from adabert_nni.search.space import AdaBertSpace
-from adabert_nni.search.supernet import (
-    ESTIMATORS,
-    GumbelSampler,
-    StraightThroughInput,
-    StraightThroughLayer,
-)
+from adabert_nni.search.supernet import ESTIMATORS, StraightThroughInput, StraightThroughLayer
 from adabert_nni.search.targets import Target
 
 

@@ -7,11 +7,9 @@ Shapes: B batch, L tokens, D channels, S states read, k taps, C classes.
 """
 
 import copy
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cached_property, reduce
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,24 +20,12 @@ from adabert_nni.model.cell import Cell
 from adabert_nni.model.modeling import AdaBertForSequenceClassification
 from adabert_nni.model.ops import ConvBlock, as_image, as_tokens
 from adabert_nni.model.pairs import first_inputs
+from adabert_nni.student.kernels import Kernel, added, without_norm
 
 # Up to so many tokens a matrix product over gathered neighbours beats the convolution, which lays
 # out its weights anew at every call.
 FEW_TOKENS = 256
 LEAST_SHARE = 1e-12  # of a node in the output of its cell; so that it can be undone
-
-
-class Kernel(NamedTuple):
-    """A centred convolution: weight (k, D_in, D_out), bias (D_out,), tokens from tap to tap."""
-
-    weight: Tensor
-    bias: Tensor
-    dilation: int
-
-    @property
-    def reach(self) -> int:
-        """Tokens that the outermost tap is away from the middle."""
-        return (len(self.weight) - 1) // 2 * self.dilation
 
 
 class State:
@@ -213,36 +199,10 @@ def _edges(
         if not isinstance(op, ConvBlock):
             plain.append((source, target, op))
             continue
-        kernel, found = _without_norm(op), kernels[source, target]
-        merged = _added(found[-1], kernel) if found else None
+        kernel, found = without_norm(op), kernels[source, target]
+        merged = added(found[-1], kernel) if found else None
         found[len(found) - (merged is not None) :] = [merged or kernel]
     return kernels, plain
-
-
-def _without_norm(block: ConvBlock) -> Kernel:
-    """The convolution that gives what convolution and BatchNorm give in inference."""
-    norm = block.norm
-    assert norm.running_mean is not None and norm.running_var is not None
-    scale = norm.weight.detach() / (norm.running_var + norm.eps).sqrt()
-    shift = norm.bias.detach() - norm.running_mean * scale
-    # (D_out, D_in, k) -> (k, D_in, D_out), the order of a matrix product's right side
-    return Kernel(block.conv.weight.detach().permute(2, 1, 0) * scale, shift, block.dilation)
-
-
-def _added(one: Kernel, other: Kernel) -> Kernel | None:
-    """The kernel that gives the sum of both; None if it would have more taps than both together."""
-    dilation, reach = math.gcd(one.dilation, other.dilation), max(one.reach, other.reach)
-    taps = 2 * reach // dilation + 1
-    if taps > len(one.weight) + len(other.weight):
-        return None
-    weight = one.weight.new_zeros(taps, *one.weight.shape[1:])
-    for kernel in (one, other):
-        at = [
-            (reach + kernel.dilation * tap - kernel.reach) // dilation
-            for tap in range(len(kernel.weight))
-        ]
-        weight[at] += kernel.weight
-    return Kernel(weight, one.bias + other.bias, dilation)
 
 
 def _wide(

@@ -7,7 +7,8 @@ from xml.etree import ElementTree
 import pytest
 
 from adabert_nni.model.architecture import Architecture, edge_names
-from adabert_nni.report.plot import FAMILIES, STYLE, cell_svg, cell_text
+from adabert_nni.report.families import FAMILIES, STYLE
+from adabert_nni.report.plot import cell_svg, cell_text
 
 SVG = "{http://www.w3.org/2000/svg}"
 CONVOLUTIONS = [f"{kind}_conv_{size}" for kind in ("std", "dil") for size in (3, 5, 7)]

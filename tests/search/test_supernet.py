@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from adabert_nni.model.ops import OPS
-from adabert_nni.search.supernet import Draw, GumbelSampler, StraightThroughLayer, mix
+from adabert_nni.search.gumbel import Draw, GumbelSampler, mix
+from adabert_nni.search.supernet import StraightThroughLayer
 
 NAMES = list(OPS)
 
