@@ -1,24 +1,34 @@
 """AdaBERT on NNI: compress a fine-tuned BERT into a small, fast CNN found for your task.
 
 The path is text -> teacher -> probes -> search -> architecture -> student -> report, one folder a stage;
-``compress`` walks it, ``cli`` is its command line, and ``api`` has every verb as a function. Importing the package
-registers the student with transformers' Auto classes and no more: the verbs load what they need when they are
-asked for. Start reading at ``model/architecture.py``.
+``compress`` walks it, ``cli`` is its command line, and ``api`` has every verb as a function. Whoever imports the
+package and transformers, in any order, has the student among transformers' Auto classes; torch and all else is
+loaded when it is asked for, so that a command answers at once. Start reading at ``model/architecture.py``.
 """
 
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from wrapt import register_post_import_hook
 
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.architecture import Architecture, ArchitectureError
-from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
 
 if TYPE_CHECKING:
     from adabert_nni.api import best, compress, derive, evaluate, export, predict, probe, train
+    from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
 
 __version__ = "0.1.0"
 
 # `search` and `teacher` are folders of the package: those verbs are `adabert_nni.api.search` and `.teacher`.
 _VERBS = ("best", "compress", "derive", "evaluate", "export", "predict", "probe", "train")
+_LATER = {
+    **dict.fromkeys(_VERBS, "adabert_nni.api"),
+    **dict.fromkeys(
+        ("AdaBertConfig", "AdaBertForSequenceClassification"), "adabert_nni.model.modeling"
+    ),
+}
 
 __all__ = [
     "AdaBertConfig",
@@ -39,9 +49,15 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """The verbs, imported at their first use."""
-    if name in _VERBS:
-        from adabert_nni import api
-
-        return getattr(api, name)
+    """The verbs and the student's classes, imported at their first use."""
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _register(_transformers: ModuleType) -> None:
+    """Import the student's classes, which register themselves with the Auto classes."""
+    import_module("adabert_nni.model.modeling")
+
+
+register_post_import_hook(_register, "transformers")

@@ -13,8 +13,9 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 
-from transformers.utils.logging import disable_progress_bar
+from wrapt import register_post_import_hook
 
 from adabert_nni import __version__
 from adabert_nni.errors import AdaBertError
@@ -271,7 +272,12 @@ def _log(debug: bool) -> None:
         warnings.simplefilter("ignore")  # those of the libraries; ours are log lines
         for name in QUIET:
             logging.getLogger(name).setLevel(logging.ERROR)
-        disable_progress_bar()  # of transformers, for loading and saving weights
+        register_post_import_hook(_no_bars, "transformers")
+
+
+def _no_bars(transformers: ModuleType) -> None:
+    """None of transformers' own for loading and saving weights."""
+    transformers.utils.logging.disable_progress_bar()
 
 
 if __name__ == "__main__":

@@ -179,12 +179,35 @@ def test_a_reader_that_goes_away_is_no_failure(tmp_path):
     assert process.returncode == 0
 
 
-def test_importing_the_package_loads_no_stage():
+HEAVY = {"torch", "transformers", "nni", "pytorch_lightning", "sklearn", "pandas", "datasets"}
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "assert callable(adabert_nni.compress) and adabert_nni.Architecture",
+        "from adabert_nni.cli import main; main(['compress', '--help'])",
+        "from adabert_nni.cli import main; main(['compress', '--beat', '4'])",
+        "from adabert_nni.cli import main; assert main(['compres']) == 2",
+    ],
+)
+def test_nothing_heavy_is_loaded_before_there_is_work_for_it(call):
     script = (
-        "import sys, adabert_nni;"
-        "heavy = {'nni', 'pytorch_lightning', 'sklearn', 'pandas', 'datasets', 'pydantic'};"
-        "assert not heavy & set(sys.modules), heavy & set(sys.modules);"
-        "assert callable(adabert_nni.compress) and callable(adabert_nni.predict)"
+        f"import sys, adabert_nni\ntry:\n    {call}\nexcept SystemExit: pass\n"
+        f"assert not {HEAVY} & set(sys.modules), {HEAVY} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("order", ["adabert_nni, transformers", "transformers, adabert_nni"])
+def test_whoever_has_both_packages_has_the_student_among_the_auto_classes(order):
+    cell = Architecture(1, 1, dict.fromkeys(edge_names(1), "std_conv_3"))
+    script = (
+        f"import {order}\n"
+        f"config = transformers.AutoConfig.for_model('adabert', architecture={cell.to_dict()})\n"
+        "assert type(config) is adabert_nni.AdaBertConfig\n"
+        "model = transformers.AutoModelForSequenceClassification.from_config(config)\n"
+        "assert type(model) is adabert_nni.AdaBertForSequenceClassification"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
 

@@ -13,7 +13,6 @@ from typing import Any
 import yaml
 
 from adabert_nni.config import NOT_HASHED, Config, run_hash
-from adabert_nni.data.tasks import get_task
 from adabert_nni.settings import STAGES
 
 TASKS = ("sst2", "mrpc", "qqp", "mnli", "qnli", "rte")  # in the paper's order
@@ -102,7 +101,7 @@ class Asked:
         source: Cell | None = None,
     ) -> Cell:
         """A cell with the task's recipe, then ``extra``, the overrides, and what the system is ``forced`` to."""
-        recipe = recipes()["tasks"].get(get_task(task).name, {})
+        recipe = _recipe("tasks", task)
         own = {"task": task, "seed": seed, **(forced or {})}
         settings = {**recipe, **(extra or {}), **self.overrides, **own}
         return Cell(table, task, system, seed, kind, settings, tuple(forced or ()), source)
@@ -206,6 +205,13 @@ def _adabert(asked: Asked, task: str, seed: int) -> Cell:
 
 def _copies(task: str) -> dict[str, Any]:
     """What AdaBERT has on top of the task's recipe: the paper's figures are with augmentation."""
-    return recipes()["augmented"].get(
-        get_task(task).name, {"augment_copies": 1, "augment_for": "student"}
+    return _recipe("augmented", task) or {"augment_copies": 1, "augment_for": "student"}
+
+
+def _recipe(part: str, task: str) -> dict[str, Any]:
+    """The settings of a known task in a part of ``recipes``, {} if it has none there."""
+    from adabert_nni.data.tasks import (
+        get_task,  # loads torch, which listing tables need not wait for
     )
+
+    return dict(recipes()[part].get(get_task(task).name, {}))

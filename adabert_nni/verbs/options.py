@@ -10,9 +10,7 @@ from adabert_nni.config import (
     config_from_args,
     run_hash,
 )
-from adabert_nni.data.tasks import get_task
 from adabert_nni.errors import AdaBertError
-from adabert_nni.model.ops import check_ops
 from adabert_nni.spaces import SpaceConfig
 
 logger = logging.getLogger(__name__)
@@ -38,6 +36,9 @@ def settings_of(args: argparse.Namespace) -> Config:
 
 def checked(config: Config) -> Config:
     """Refuse an unknown task, space, op or format, and a format whose packages are missing."""
+    from adabert_nni.data.tasks import get_task
+    from adabert_nni.model.ops import check_ops
+
     if config.data.train is None:
         get_task(config.data.task)
     check_ops(SpaceConfig.load(config.search.space).ops, f"space {config.search.space}")

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from adabert_nni.config import Config, DataConfig, add_arguments, given_settings
 from adabert_nni.data.files_in import read_texts
-from adabert_nni.data.tasks import get_task
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import read_json, write_json
 from adabert_nni.settings import STAGES
@@ -79,6 +78,8 @@ def data_of(student: Path, given: dict[str, Any]) -> DataConfig:
         given = {**{key: settings[key] for key in known & settings.keys()}, **given}
     data = Config.from_mapping(given, "settings").data
     if data.train is None:
+        from adabert_nni.data.tasks import get_task
+
         get_task(data.task)
     return data
 
