@@ -1,7 +1,7 @@
 """AdaBertModule: one training step of the search, as the Lightning module that NNI runs.
 
-Trains weights and P_alpha together on equation (1), on the same batches (paper, section 2.5.2), and holds the
-multipliers of hard targets. It is made by ``AdaBertStrategy``, whose settings it reads. Shapes: E edges, O ops.
+Trains weights and P_alpha together on equation (1), on the same batches (paper, section 2.5.2). It is made by
+``AdaBertStrategy``, whose settings it reads. Shapes: E edges, O ops.
 """
 
 import math
@@ -18,24 +18,16 @@ from adabert_nni.losses import efficiency_loss, total_loss
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.search.evaluator import SearchModule
 from adabert_nni.search.gumbel import Draw, GumbelSampler
+from adabert_nni.search.multipliers import Multipliers
+from adabert_nni.search.numbers import alpha_numbers
 from adabert_nni.search.space import DEPTH, AdaBertSpace, edge_label
 from adabert_nni.search.targets import Target, most_probable
 from adabert_nni.training import check_finite
-
-FREE_OPS = ("skip_connect", "zero")
-# A target that is missed by its own size during the whole search ends with this multiplier. Where that turns
-# out too much, the multiplier falls again as soon as the target is met.
-MULTIPLIER_PACE = 10.0
 
 
 def anneal(start: float, end: float, progress: float) -> float:
     """Exponential path from ``start`` (> 0) to ``end`` (> 0) as ``progress`` goes from 0 to 1."""
     return start * (end / start) ** min(max(progress, 0.0), 1.0)
-
-
-def entropy(distribution: Tensor) -> float:
-    """Mean entropy in nats of the rows of (n, m)."""
-    return float(-(distribution * distribution.clamp_min(1e-12).log()).sum(-1).mean())
 
 
 class Settings(Protocol):
@@ -72,8 +64,7 @@ class AdaBertModule(BaseOneShotLightningModule):
         """Wrap the evaluator's module."""
         super().__init__(training_module)
         self.settings = settings
-        self.multipliers: Tensor  # one per target, >= 0
-        self.register_buffer("multipliers", torch.zeros(len(settings.targets)))
+        self.multipliers = Multipliers(len(settings.targets))
         self.sums: dict[str, float] = {}
         self.steps = 0
 
@@ -129,7 +120,7 @@ class AdaBertModule(BaseOneShotLightningModule):
             terms["loss_ce"], terms["loss_kd"], terms["loss_e"], settings.gamma, settings.beta
         )
         excess = self.excess()
-        loss = loss + (self.multipliers * excess).sum()
+        loss = loss + self.multipliers(excess)
         if not math.isfinite(loss.item()):
             raise AdaBertError(
                 f"search, epoch {self.epoch}, step {batch_idx}: the loss is {loss.item()}; "
@@ -143,7 +134,8 @@ class AdaBertModule(BaseOneShotLightningModule):
         weights.step()
         if self.moves():
             arch.step()
-            self.ascend(excess.detach())
+            resting = settings.alpha_warmup * self.trainer.num_training_batches
+            self.multipliers.ascend(excess.detach(), self.training_module.total_steps - resting)
         self.lr_schedulers().step()
         for name, value in terms.items():
             self.sums[name] = self.sums.get(name, 0.0) + value.item()
@@ -179,16 +171,9 @@ class AdaBertModule(BaseOneShotLightningModule):
         """How far the expected student lies above each target, as shares of it, (targets,)."""
         targets = self.settings.targets
         if not targets:
-            return self.multipliers.new_zeros(0)
+            return self.multipliers.values.new_zeros(0)
         edges, depths = self.distributions()
         return torch.stack([target.excess(edges, depths) for target in targets])
-
-    @torch.no_grad()
-    def ascend(self, excess: Tensor) -> None:
-        """Raise the multiplier of a target that is missed, lower one that is met, never below 0."""
-        resting = self.settings.alpha_warmup * self.trainer.num_training_batches
-        pace = MULTIPLIER_PACE / max(self.training_module.total_steps - resting, 1)
-        self.multipliers.add_(pace * excess).clamp_(min=0)
 
     def export(self) -> dict[str, Any]:
         """NNI's flat sample of the most probable student that keeps all targets.
@@ -245,22 +230,11 @@ class AdaBertModule(BaseOneShotLightningModule):
     def epoch_metrics(self) -> dict[str, float]:
         """Numbers of the epoch: the score on the selection split, mean losses, and where P_alpha stands."""
         edges, depths = (part.detach() for part in self.distributions())
-        free = [index for index, op in enumerate(self.model.ops) if op in FREE_OPS]
-        numbers = torch.arange(1, self.model.max_depth + 1).to(depths)
-        expected = {
-            f"expected_{target.key.removeprefix('max_')}": float(
-                target.cost.expected(edges, depths)
-            )
-            for target in self.settings.targets
-        }
         return {
             "default": self.training_module.selection_score(),
             **{name: total / max(self.steps, 1) for name, total in self.sums.items()},
-            "expected_depth": float((depths * numbers).sum()),
-            **expected,
-            "entropy": entropy(edges),
+            **alpha_numbers(edges, depths, self.model.ops, self.settings.targets),
             "tau": self.settings.sampler.tau,
-            "free_share": float(edges[:, free].sum(-1).mean()) if free else 0.0,
         }
 
     def configure_architecture_optimizers(self) -> torch.optim.Optimizer:

@@ -24,7 +24,8 @@ from adabert_nni.problems import CLASSIFICATION, Problem
 from adabert_nni.progress import progress
 from adabert_nni.search.evaluator import SearchData, SearchModule
 from adabert_nni.search.experiment import InProcessExperiment
-from adabert_nni.search.module import FREE_OPS, AdaBertModule
+from adabert_nni.search.module import AdaBertModule
+from adabert_nni.search.numbers import FREE_OPS
 from adabert_nni.search.outcome import keep, save
 from adabert_nni.search.resume import Resume
 from adabert_nni.search.space import AdaBertSpace

@@ -10,6 +10,7 @@ from adabert_nni.errors import AdaBertError
 from adabert_nni.model.architecture import Architecture, edge_names
 from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
 from adabert_nni.model.ops import OPS
+from adabert_nni.search.multipliers import Multipliers
 from adabert_nni.search.outcome import keep
 from adabert_nni.search.targets import (
     LATENCY,
@@ -164,23 +165,23 @@ def test_an_exported_student_keeps_its_target_where_the_argmax_does_not(search_o
     assert cost.fixed < cost.of(found) <= limit
 
 
-def test_a_missed_target_raises_its_multiplier_and_a_met_one_lowers_it_to_zero(search_of):
-    search = search_of(Target(PARAMS, 12.0, Cost(10.0, 1.0, dict.fromkeys(OPS, 1.0))))
-    search.trainer = type("Trainer", (), {"num_training_batches": 5})()
-    search.ascend(torch.tensor([0.5]))
-    assert search.multipliers.item() == pytest.approx(0.5)  # 10 / 10 steps * 0.5
-    search.ascend(torch.tensor([-0.2]))
-    assert search.multipliers.item() == pytest.approx(0.3)
-    search.ascend(torch.tensor([-0.9]))
-    assert search.multipliers.item() == 0.0
+def test_a_missed_target_raises_its_multiplier_and_a_met_one_lowers_it_to_zero():
+    multipliers = Multipliers(1)
+    multipliers.ascend(torch.tensor([0.5]), steps=10)
+    assert multipliers.values.item() == pytest.approx(0.5)  # 10 / 10 steps * 0.5
+    multipliers.ascend(torch.tensor([-0.2]), steps=10)
+    assert multipliers.values.item() == pytest.approx(0.3)
+    assert multipliers(torch.tensor([2.0])).item() == pytest.approx(0.6)
+    multipliers.ascend(torch.tensor([-0.9]), steps=10)
+    assert multipliers.values.item() == 0.0
 
 
 def test_a_multiplier_moves_p_alpha_towards_its_target(search_of):
     search = search_of(
         Target(PARAMS, 12.0, Cost(10.0, 1.0, {**dict.fromkeys(OPS, 0.0), "std_conv_7": 5.0}))
     )
-    search.multipliers.fill_(1.0)
-    (search.multipliers * search.excess()).sum().backward()
+    search.multipliers.values.fill_(1.0)
+    search.multipliers(search.excess()).backward()
     gradient = search.alphas()["edge_0_2"].grad
     assert gradient[2] > 0 and (gradient[3:] < 0).all()
 
