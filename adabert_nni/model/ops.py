@@ -14,26 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .architecture import ArchitectureError
+from .convolution import as_image, as_tokens, convolve
 
 # The 12 encoder layers of BERT-base (768 wide, 3072 in the feed-forward part): the yardstick of op costs.
 BERT_ENCODER_WEIGHTS = 12 * (4 * 768 * 768 + 2 * 768 * 3072)
 COST_SCALE = 1 / 8  # what beta = 1 counts a whole encoder for; see ``cost_vector``
 LOWEST = torch.finfo(torch.bfloat16).min  # a number in float32 too
-
-
-def as_image(x: Tensor) -> Tensor:
-    """(B, L, D) -> (B, D, 1, L), a view.
-
-    A height-1 image with these strides is what oneDNN and cuDNN call channels-last: convolutions and
-    pools of two dimensions read and write it without the transposition that those of one would make.
-    Written so that onnxruntime sees it too and transposes nothing.
-    """
-    return x.unsqueeze(1).permute(0, 3, 1, 2)
-
-
-def as_tokens(image: Tensor) -> Tensor:
-    """(B, D, 1, L) -> (B, L, D), a view: the inverse of ``as_image``."""
-    return image.permute(0, 2, 3, 1).squeeze(1)
 
 
 class TokenBatchNorm(nn.BatchNorm1d):
@@ -58,18 +44,14 @@ class ConvBlock(nn.Module):
         reach = (kernel - 1) // 2 * dilation
         # No bias: BatchNorm would subtract it again.
         self.conv = nn.Conv1d(dim, dim, kernel, padding=reach, dilation=dilation, bias=False)
-        self.reach, self.dilation = reach, dilation
+        self.dilation = dilation
         self.norm = TokenBatchNorm(dim)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """(B, L, D), (B, L, 1) -> (B, L, D)."""
-        y = functional.conv2d(
-            as_image(functional.relu(x)),
-            self.conv.weight.unsqueeze(2),
-            padding=(0, self.reach),
-            dilation=(1, self.dilation),
-        )
-        return self.norm(as_tokens(y), mask)
+        weight, active = self.conv.weight, functional.relu(x)
+        y = convolve(active, weight, self.dilation, training=self.training)
+        return self.norm(y, mask)
 
 
 class AvgPool(nn.Module):

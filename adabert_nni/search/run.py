@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 from nni.nas.evaluator.pytorch import Lightning, Trainer
@@ -18,14 +18,13 @@ from torch import Tensor
 from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.config import SearchConfig
 from adabert_nni.data.encoding import Encoded
-from adabert_nni.files import write_json
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.problems import CLASSIFICATION, Problem
 from adabert_nni.progress import progress
 from adabert_nni.search.evaluator import SearchData, SearchModule
 from adabert_nni.search.experiment import InProcessExperiment
+from adabert_nni.search.history import PROBS, tell, write_history
 from adabert_nni.search.module import AdaBertModule
-from adabert_nni.search.numbers import FREE_OPS
 from adabert_nni.search.outcome import keep, save
 from adabert_nni.search.resume import Resume
 from adabert_nni.search.space import AdaBertSpace
@@ -117,14 +116,8 @@ def run_search(
     def after_epoch(epoch: int, metrics: dict[str, float]) -> None:
         now = cast(AdaBertModule, strategy.oneshot_module).export_probs()
         history.append({"epoch": epoch + 1, **metrics, PROBS: now})
-        _write_history(folder, history)
-        logger.info("search: epoch %d/%d: %s", epoch + 1, settings.search_epochs, _line(metrics))
-        if metrics["free_share"] > COLLAPSE_SHARE:
-            logger.warning(
-                "search: %.0f %% of P_alpha is on %s: the cell is collapsing; lower beta or alpha_lr",
-                100 * metrics["free_share"],
-                " and ".join(FREE_OPS),
-            )
+        write_history(folder, history)
+        tell(epoch + 1, settings.search_epochs, metrics)
         if on_epoch is not None:
             on_epoch(epoch, metrics)
 
@@ -175,12 +168,8 @@ def run_search(
     experiment.stop()
     found = cast(AdaBertModule, strategy.oneshot_module)
     sample, kept = keep(found, sample, measured)
-    _write_history(folder, history, probs=found.export_probs(), targets=kept)
+    write_history(folder, history, probs=found.export_probs(), targets=kept)
     return save(folder, sample, strategy)
-
-
-PROBS = "probs"  # P_alpha after an epoch, in its entry of the history
-COLLAPSE_SHARE = 0.7  # share of skip and zero in P_alpha beyond which the search warns
 
 
 def build_space(space: SpaceConfig, task: TaskShape) -> AdaBertSpace:
@@ -203,20 +192,6 @@ def build_space(space: SpaceConfig, task: TaskShape) -> AdaBertSpace:
         )
 
 
-def _write_history(folder: Path, history: Sequence[dict[str, Any]], **more: object) -> None:
-    """``search.json``: numbers by epoch and ``more``; ``p_alpha.json``: {label: {choice: [share by epoch]}}."""
-    numbers = [{k: v for k, v in epoch.items() if k != PROBS} for epoch in history]
-    write_json(folder / "search.json", {"epochs": numbers, **more})
-    shares = {
-        label: {
-            str(choice): [round(epoch[PROBS][label][choice], 4) for epoch in history]
-            for choice in choices
-        }
-        for label, choices in history[-1][PROBS].items()
-    }
-    write_json(folder / "p_alpha.json", shares, indent=None)
-
-
 def _evaluator(module: SearchModule, data: SearchData, epochs: int, resume: Resume) -> Lightning:
     trainer = Trainer(
         max_epochs=epochs,
@@ -230,7 +205,3 @@ def _evaluator(module: SearchModule, data: SearchData, epochs: int, resume: Resu
         num_sanity_val_steps=0,
     )
     return Lightning(module, trainer, datamodule=data)
-
-
-def _line(metrics: dict[str, float]) -> str:
-    return ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())

@@ -17,8 +17,9 @@ from torch.nn import functional
 
 from adabert_nni.model.body import Body
 from adabert_nni.model.cell import Cell
+from adabert_nni.model.convolution import as_image, as_tokens
 from adabert_nni.model.modeling import AdaBertForSequenceClassification
-from adabert_nni.model.ops import ConvBlock, as_image, as_tokens
+from adabert_nni.model.ops import ConvBlock
 from adabert_nni.model.pairs import first_inputs
 from adabert_nni.student.kernels import Kernel, added, without_norm
 

@@ -128,11 +128,11 @@ def test_every_kind_has_a_runner():
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_a_recipe_is_the_tasks_experiment(task):
+def test_a_recipe_with_augmentation_is_the_tasks_experiment(task):
     command = yaml.safe_load((EXPERIMENTS / f"{task}.yml").read_text())["trialCommand"]
     args = cli.parser().parse_args(shlex.split(command)[1:])
-    recipe = Config.from_mapping({**recipes()["tasks"][task], "task": task}, "recipes.yml")
-    assert recipe == config_from_args(args)
+    recipe = {**recipes()["tasks"][task], **recipes()["augmented"][task], "task": task}
+    assert Config.from_mapping(recipe, "recipes.yml") == config_from_args(args)
 
 
 def test_an_unknown_task_or_setting_is_refused():

@@ -26,7 +26,15 @@ AUTO_MAP = {
     "AutoConfig": "modeling.AdaBertConfig",
     "AutoModelForSequenceClassification": "modeling.AdaBertForSequenceClassification",
 }
-CODE = {"architecture.py", "ops.py", "cell.py", "body.py", "pairs.py", "modeling.py"}
+CODE = {
+    "architecture.py",
+    "convolution.py",
+    "ops.py",
+    "cell.py",
+    "body.py",
+    "pairs.py",
+    "modeling.py",
+}
 MODEL = {"config.json", "model.safetensors", *CODE}
 PAIR = {"text": "the room was stale .", "text_pair": "the room was good ."}
 AWAY = """
