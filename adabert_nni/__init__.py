@@ -6,7 +6,6 @@ package and transformers, in any order, has the student among transformers' Auto
 loaded when it is asked for, so that a command answers at once. Start reading at ``model/architecture.py``.
 """
 
-from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +22,7 @@ __version__ = "0.1.0"
 
 # `search` and `teacher` are folders of the package: those verbs are `adabert_nni.api.search` and `.teacher`.
 _VERBS = ("best", "compress", "derive", "evaluate", "export", "predict", "probe", "train")
-_LATER = {
-    **dict.fromkeys(_VERBS, "adabert_nni.api"),
-    **dict.fromkeys(
-        ("AdaBertConfig", "AdaBertForSequenceClassification"), "adabert_nni.model.modeling"
-    ),
-}
+_CLASSES = ("AdaBertConfig", "AdaBertForSequenceClassification")
 
 __all__ = [
     "AdaBertConfig",
@@ -50,14 +44,20 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """The verbs and the student's classes, imported at their first use."""
-    if name in _LATER:
-        return getattr(import_module(_LATER[name]), name)
+    if name in _VERBS:
+        from adabert_nni import api
+
+        return getattr(api, name)
+    if name in _CLASSES:
+        from adabert_nni.model import modeling
+
+        return getattr(modeling, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _register(_transformers: ModuleType) -> None:
     """Import the student's classes, which register themselves with the Auto classes."""
-    import_module("adabert_nni.model.modeling")
+    from adabert_nni.model import modeling  # noqa: F401
 
 
 register_post_import_hook(_register, "transformers")

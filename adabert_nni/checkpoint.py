@@ -61,7 +61,7 @@ class Checkpoint:
         self._folder, self._made_from, self._keep = folder, dict(made_from), keep
         self._begun = time.monotonic()
         self._next = self._begun + SECONDS
-        self._cost = 0.0  # seconds spent on saving
+        self._cost, self._saves = 0.0, 0  # seconds spent on saving, and how often
         self.spent = 0.0
 
     def part(self, name: str) -> "Checkpoint":
@@ -96,9 +96,15 @@ class Checkpoint:
         for old in self._states()[: -self._keep] if self._keep else ():
             shutil.rmtree(old, ignore_errors=True)
         end = time.monotonic()
-        self._cost += end - start
+        self._cost, self._saves = self._cost + end - start, self._saves + 1
         with_next = self._cost + end - start  # which will take as long as this one
         self._next = max(end + SECONDS, self._begun + with_next / SHARE)
+
+    def tell(self) -> None:
+        """Log what saving has cost this process."""
+        if self._saves:
+            lasted, name = time.monotonic() - self._begun, self._folder.name
+            logger.info("%s: %d states in %.1f of %.0f s", name, self._saves, self._cost, lasted)
 
     def load(self) -> dict[str, Any] | None:
         """The last state, its tensors on the CPU; the one before if it is damaged; None without any.
@@ -164,7 +170,13 @@ def built_resumably(
         AdaBertError: if the folder or the checkpoint holds something else, or cannot be written.
     """
     states = path.with_name(f"{path.name}.checkpoint")
-    built = built_once(path, lambda f: build(f, Checkpoint(states, made_from or meta)), meta)
+
+    def build_and_tell(folder: Path) -> None:
+        checkpoint = Checkpoint(states, made_from or meta)
+        build(folder, checkpoint)
+        checkpoint.tell()
+
+    built = built_once(path, build_and_tell, meta)
     shutil.rmtree(states, ignore_errors=True)
     return built
 

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from transformers import PreTrainedTokenizerBase
 
 from adabert_nni.checkpoint import built_resumably
@@ -77,6 +78,12 @@ def read_rows(data: DataConfig) -> Splits:
     )
 
 
+def use_threads(config: Config) -> None:
+    """From here on let PyTorch compute with as many CPU threads as the settings say, if they say."""
+    if config.run.threads is not None:
+        torch.set_num_threads(config.run.threads)
+
+
 def augmented_rows(config: Config, splits: Splits, found: Places) -> Path | None:
     """Build or reuse the augmented rows of ``splits.train``; their folder, None where none are wanted."""
     if found.augmented is None:
@@ -135,6 +142,7 @@ def prepare(config: Config, dim: int, splits: Splits) -> Inputs:
     Raises:
         AdaBertError: if the teacher or a source of words cannot be had.
     """
+    use_threads(config)
     data, found, task = config.data, places(config, splits), splits.task
     changed = augmented_rows(config, splits, found)
     teacher = build_teacher(config, splits, found)

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from adabert_nni.checkpoint import Checkpoint, built_resumably, read_tensors
 from adabert_nni.config import Config
 from adabert_nni.data.tasks import Splits
@@ -59,8 +57,6 @@ def search(config: Config, output: Path, on_epoch: EpochReport | None = None) ->
     """Search below ``output / "search"``, or reuse what was searched there; arguments as in ``compress``."""
     space = SpaceConfig.load(config.search.space)
     check_ops(space.ops, f"space {config.search.space}")
-    if config.run.threads is not None:
-        torch.set_num_threads(config.run.threads)
     splits = read_rows(config.data)
     settings = config.deciding()
     _refuse_other(output / "search", settings)

@@ -16,7 +16,7 @@ from adabert_nni.data.tasks import Rows
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import atomic_write, new_folder, read_json
 from adabert_nni.folders import check_manifest
-from adabert_nni.inputs import build_teacher, prepare, read_rows
+from adabert_nni.inputs import build_teacher, prepare, read_rows, use_threads
 from adabert_nni.metrics import score
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.places import places
@@ -43,6 +43,7 @@ def teacher(config: Config) -> dict[str, Any]:
     Raises:
         AdaBertError: if rows or teacher cannot be had.
     """
+    use_threads(config)
     splits = read_rows(config.data)
     folder = build_teacher(config, splits, places(config, splits))
     return {"folder": str(folder), **read_json(folder / TEACHER_METRICS)}

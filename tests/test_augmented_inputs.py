@@ -139,6 +139,16 @@ def test_where_no_word_has_a_proposal_training_is_on_the_real_rows(settings, wit
     assert len(found.train) == len(without.train)
 
 
+def test_every_stage_computes_with_the_threads_that_are_asked_for(settings, without):
+    before = torch.get_num_threads()
+    try:
+        for threads in (2, 1):
+            assert prepared(settings, threads=threads).name == without.name
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_joined_rows_are_those_of_all_texts_at_once(without):
     rows = without.splits.train
     halves = [rows.take(list(range(start, start + 60))) for start in (0, 60)]

@@ -273,3 +273,17 @@ def test_a_number_that_is_not_finite_is_not_saved(tmp_path, caplog):
     with caplog.at_level(logging.WARNING), pytest.raises(AdaBertError, match="finite"):
         opened(tmp_path).save({"loss": float("nan")})
     assert os.listdir(tmp_path) == []
+
+
+def test_finished_work_says_how_often_it_was_saved_and_what_that_took(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+
+    def build(folder: Path, checkpoint: Checkpoint) -> None:
+        for number in range(3):
+            checkpoint.save({"number": number})
+
+    built_resumably(tmp_path / "out", build, {"seed": 1})
+    assert "out.checkpoint: 3 states in 0." in caplog.text
+    caplog.clear()
+    built_resumably(tmp_path / "short", lambda folder, checkpoint: None, {"seed": 1})
+    assert "states in" not in caplog.text

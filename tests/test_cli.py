@@ -165,8 +165,8 @@ def test_an_interrupted_verb_says_how_to_go_on(run, capsys, monkeypatch):
 
 def test_a_reader_that_goes_away_is_no_failure(tmp_path):
     script = (
-        "import sys; from adabert_nni import cli;"
-        "cli.VERBS = {'x': cli.Verb(cli.shown(lambda a: (str(i) for i in range(10**6))), '',"
+        "import sys; from adabert_nni import cli, commands;"
+        "cli.VERBS = {'x': commands.Verb(commands.shown(lambda a: (str(i) for i in range(10**6))), '',"
         " lambda p: None)}; code = cli.main(['x']); sys.stderr.write(f'code {code}')"
     )
     with subprocess.Popen(

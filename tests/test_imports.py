@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "adabert_nni"
 ROWS = [  # a row imports from the rows below it
     {
         "cli",
+        "commands",
         "verbs",
         "paper",
         "pipeline",

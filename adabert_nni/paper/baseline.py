@@ -4,8 +4,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from adabert_nni.baselines.build import WORDS
 from adabert_nni.baselines.run import run_baseline
 from adabert_nni.baselines.store import load_baseline
@@ -33,8 +31,6 @@ def train_baseline(config: Config, name: str, output: Path) -> dict[str, Any]:
     """
     started = time.monotonic()
     own, asked = get_baseline(name), config.baseline
-    if config.run.threads is not None:
-        torch.set_num_threads(config.run.threads)
     inputs = prepare(config, WORDS, read_rows(config.data))
     recipe: dict[str, Any] = {
         "epochs": asked.baseline_epochs or own.epochs,

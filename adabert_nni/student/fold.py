@@ -19,9 +19,8 @@ from adabert_nni.model.body import Body
 from adabert_nni.model.cell import Cell
 from adabert_nni.model.convolution import as_image, as_tokens
 from adabert_nni.model.modeling import AdaBertForSequenceClassification
-from adabert_nni.model.ops import ConvBlock
 from adabert_nni.model.pairs import first_inputs
-from adabert_nni.student.kernels import Kernel, added, without_norm
+from adabert_nni.student.kernels import Kernel, cell_edges
 
 # Up to so many tokens a matrix product over gathered neighbours beats the convolution, which lays
 # out its weights anew at every call.
@@ -112,7 +111,7 @@ class FoldedCell(nn.Module):
     def __init__(self, cell: Cell, *, same_inputs: bool) -> None:
         """Fold ``cell``; ``same_inputs`` says that its two input states are one tensor."""
         super().__init__()
-        kernels, plain = _edges(cell, same_inputs)
+        kernels, plain = cell_edges(cell, same_inputs)
         shares = cell.node_logits.detach().softmax(0).clamp_min(LEAST_SHARE)
         self.targets = range(2, cell.nodes + 2)
         # ReLU commutes with a positive factor: a node that only convolutions touch carries its
@@ -186,24 +185,6 @@ def _sum(parts: Sequence[Tensor], like: Tensor) -> Tensor:
     if len(parts) < 2:
         return parts[0] if parts else torch.zeros_like(like)
     return reduce(torch.Tensor.add_, parts[2:], parts[0] + parts[1])
-
-
-def _edges(
-    cell: Cell, same_inputs: bool
-) -> tuple[dict[tuple[int, int], list[Kernel]], list[tuple[int, int, nn.Module]]]:
-    """The cell's convolutions by (source, target), BatchNorm folded in, and its other edges."""
-    kernels: dict[tuple[int, int], list[Kernel]] = defaultdict(list)
-    plain = list[tuple[int, int, nn.Module]]()
-    for name, op in cell.edges.items():
-        source, target = map(int, name.split("_"))
-        source = 0 if same_inputs and source == 1 else source
-        if not isinstance(op, ConvBlock):
-            plain.append((source, target, op))
-            continue
-        kernel, found = without_norm(op), kernels[source, target]
-        merged = added(found[-1], kernel) if found else None
-        found[len(found) - (merged is not None) :] = [merged or kernel]
-    return kernels, plain
 
 
 def _wide(

@@ -1,13 +1,15 @@
-"""Algebra of convolutions whose input is zero outside of the text: one with its BatchNorm, the sum of two.
+"""Algebra of convolutions that read zeros outside of the text: one with its BatchNorm, the sum of two, a cell's.
 
 Shapes: k taps, D channels.
 """
 
 import math
+from collections import defaultdict
 from typing import NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
 
+from adabert_nni.model.cell import Cell
 from adabert_nni.model.ops import ConvBlock
 
 
@@ -48,3 +50,30 @@ def added(one: Kernel, other: Kernel) -> Kernel | None:
         ]
         weight[at] += kernel.weight
     return Kernel(weight, one.bias + other.bias, dilation)
+
+
+def cell_edges(
+    cell: Cell, same_inputs: bool
+) -> tuple[dict[tuple[int, int], list[Kernel]], list[tuple[int, int, nn.Module]]]:
+    """Sort the edges of a cell into convolutions and others.
+
+    Args:
+        cell: any cell.
+        same_inputs: whether its two input states are one tensor, so that edges from both can be added.
+
+    Returns:
+        Convolutions by (source, target), BatchNorm folded in, several where they cannot be added; and the other
+        edges as (source, target, op).
+    """
+    kernels: dict[tuple[int, int], list[Kernel]] = defaultdict(list)
+    plain = list[tuple[int, int, nn.Module]]()
+    for name, op in cell.edges.items():
+        source, target = map(int, name.split("_"))
+        source = 0 if same_inputs and source == 1 else source
+        if not isinstance(op, ConvBlock):
+            plain.append((source, target, op))
+            continue
+        kernel, found = without_norm(op), kernels[source, target]
+        merged = added(found[-1], kernel) if found else None
+        found[len(found) - (merged is not None) :] = [merged or kernel]
+    return kernels, plain
