@@ -210,8 +210,7 @@ def _copies(task: str) -> dict[str, Any]:
 
 def _recipe(part: str, task: str) -> dict[str, Any]:
     """The settings of a known task in a part of ``recipes``, {} if it has none there."""
-    from adabert_nni.data.tasks import (
-        get_task,  # loads torch, which listing tables need not wait for
-    )
+    # It loads torch, which the listing of tables need not wait for.
+    from adabert_nni.data.tasks import get_task
 
     return dict(recipes()[part].get(get_task(task).name, {}))
