@@ -1,6 +1,6 @@
 """What unfinished work goes on from after a kill: its last states, safely on the disk.
 
-A state is nested plain data with tensors in it. Tensors are kept as safetensors and the rest as
+A state is nested plain data with tensors in it (`states`). Tensors are kept as safetensors and the rest as
 JSON, so reading one runs nothing. What a state means is known by the loops that make it.
 """
 
@@ -9,9 +9,8 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -25,22 +24,13 @@ from adabert_nni.folders import (
     same_meta,
     write_manifest,
 )
+from adabert_nni.states import pack, unpack
 
 logger = logging.getLogger(__name__)
 
 SECONDS = 60.0  # from one save to the next, or more where saving is slow:
 SHARE = 0.02  # of the time is spent on it at most
 _TENSORS, _TREE = "tensors.safetensors", "tree.json"
-
-
-class Stateful(Protocol):
-    """A module, an optimizer, a schedule of learning rates."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that changes in it."""
-
-    def load_state_dict(self, state_dict: Any, /) -> Any:
-        """Take that back."""
 
 
 class Checkpoint:
@@ -88,7 +78,7 @@ class Checkpoint:
         remove_partials(path)
         with new_folder(path) as half:
             tensors: dict[str, Tensor] = {}
-            tree = _pack(state, tensors, {})
+            tree = pack(state, tensors, {})
             save_file(tensors, half / _TENSORS)
             write_json(half / _TREE, tree, indent=None)  # thousands of short lists
             seconds = self.spent + start - self._begun
@@ -139,7 +129,7 @@ class Checkpoint:
     def _read(self, path: Path) -> dict[str, Any] | None:
         try:
             meta = check_manifest(path)
-            found: dict[str, Any] = _unpack(read_json(path / _TREE), read_tensors(path / _TENSORS))
+            found: dict[str, Any] = unpack(read_json(path / _TREE), read_tensors(path / _TENSORS))
         except (AdaBertError, KeyError, ValueError, TypeError) as error:
             logger.warning("%s: damaged, going on without it (%s)", path, error)
             shutil.rmtree(path, ignore_errors=True)
@@ -189,47 +179,3 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise AdaBertError(
             f"{path}: holds no tensors that can be read ({error}); delete its folder, or make it again"
         ) from error
-
-
-def state_of(parts: Mapping[str, Stateful]) -> dict[str, Any]:
-    """The state of every part and of torch's own random generators."""
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    return {
-        "parts": {name: part.state_dict() for name, part in parts.items()},
-        "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
-    }
-
-
-def restore(parts: Mapping[str, Stateful], state: Mapping[str, Any]) -> None:
-    """Put back, in place, what ``state_of`` took from parts of the same names and shapes."""
-    for name, part in parts.items():
-        part.load_state_dict(state["parts"][name])
-    torch.set_rng_state(state["random"]["cpu"])
-    if torch.cuda.is_available() and state["random"]["cuda"]:
-        torch.cuda.set_rng_state_all(state["random"]["cuda"])
-
-
-def _pack(value: Any, tensors: dict[str, Tensor], known: dict[object, str]) -> Any:
-    """A tree for JSON, in which containers are tagged and tensors are names in ``tensors``."""
-    if isinstance(value, Tensor):
-        place = (value.data_ptr(), value.dtype, value.shape, value.stride())
-        if not value.numel() or place not in known:
-            known[place] = str(len(tensors))
-            tensors[known[place]] = value.detach().cpu().contiguous()
-        return {"tensor": known[place]}
-    if isinstance(value, Mapping):  # pairs, since the keys of an optimizer's state are numbers
-        return {"dict": [[key, _pack(item, tensors, known)] for key, item in value.items()]}
-    if isinstance(value, list | tuple):
-        return {"list": [_pack(item, tensors, known) for item in value]}
-    return value
-
-
-def _unpack(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
-    if not isinstance(tree, dict):
-        return tree
-    ((kind, inner),) = tree.items()
-    if kind == "tensor":
-        return tensors[inner].clone()  # its own memory, aligned as that of any other tensor
-    if kind == "dict":
-        return {key: _unpack(item, tensors) for key, item in inner}
-    return [_unpack(item, tensors) for item in inner]

@@ -7,3 +7,8 @@ line prints it without a traceback. It knows nothing of the rest of the package.
 
 class AdaBertError(ValueError):
     """A mistake in the input or the surroundings that the user can mend."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of a library says first; the rest is advice for programmers."""
+    return (str(error).strip() or type(error).__name__).partition("\n")[0]

@@ -21,7 +21,8 @@ from adabert_nni.search.run import TaskShape
 from adabert_nni.student.derive import factorise
 from adabert_nni.teacher.augmented import build_augmented, read_augmented
 from adabert_nni.teacher.embeddings import embedding_tables
-from adabert_nni.teacher.finetune import finetune_teacher, load_tokenizer, separator
+from adabert_nni.teacher.finetune import finetune_teacher
+from adabert_nni.teacher.loading import load_tokenizer, separator
 from adabert_nni.teacher.probes import build_probes, load_probes
 from adabert_nni.teacher.proposals import find_sources
 from adabert_nni.teacher.source import locate_teacher

@@ -15,7 +15,8 @@ from adabert_nni.data.tasks import Task
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.search.targets import LATENCY, PARAMS, Target, parameter_cost
 from adabert_nni.spaces import SpaceConfig
-from adabert_nni.teacher.source import load_config, locate_teacher
+from adabert_nni.teacher.loading import load_config
+from adabert_nni.teacher.source import locate_teacher
 
 logger = logging.getLogger(__name__)
 

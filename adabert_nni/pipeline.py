@@ -5,14 +5,13 @@ stopped.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from adabert_nni.checkpoint import Checkpoint, built_resumably, read_tensors
 from adabert_nni.config import Config
-from adabert_nni.data.tasks import Splits
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import check_writable, read_json
 from adabert_nni.folders import check_manifest, same_meta
@@ -22,13 +21,10 @@ from adabert_nni.model.architecture import Architecture
 from adabert_nni.model.modeling import AdaBertForSequenceClassification
 from adabert_nni.model.ops import check_ops
 from adabert_nni.report.card import published, shareable
-from adabert_nni.report.evaluation import write_evaluation
-from adabert_nni.report.html import write_html
-from adabert_nni.report.summary import write_report
+from adabert_nni.results import report
 from adabert_nni.search.run import run_search
 from adabert_nni.search.tensorboard import epoch_scalars
 from adabert_nni.spaces import SpaceConfig
-from adabert_nni.student.deploy import RECORD, deploy
 from adabert_nni.student.derive import derive, keep_strongest
 from adabert_nni.student.draw import draw_alike
 from adabert_nni.students import fresh_student, student_config, train_and_save
@@ -127,7 +123,7 @@ def compress(config: Config, output: Path, on_epoch: EpochReport | None = None) 
 
     made_from = {**found.settings, "inputs": found.inputs.name}
     built_resumably(output / "student", train, published(made_from), made_from)
-    return _report(config, found.inputs, output, found.settings, started)
+    return report(config, found.inputs, output, found.settings, started)
 
 
 def train_fixed(
@@ -166,7 +162,7 @@ def train_fixed(
 
     made_from = {**settings, "inputs": inputs.name}
     built_resumably(output / "student", build, published(made_from), made_from)
-    return _report(config, inputs, output, settings, started)
+    return report(config, inputs, output, settings, started)
 
 
 def _refuse_other(folder: Path, settings: dict[str, Any]) -> None:
@@ -179,37 +175,3 @@ def _refuse_other(folder: Path, settings: dict[str, Any]) -> None:
     except AdaBertError:  # there is none, or it is damaged and will be made again
         return
     same_meta(folder, {key: found[key] for key in settings if key in found}, settings)
-
-
-def _report(
-    config: Config, inputs: Inputs, output: Path, settings: dict[str, Any], started: float
-) -> dict[str, Any]:
-    write_evaluation(
-        output,
-        inputs.splits,
-        inputs.train,
-        teacher=inputs.teacher,
-        probes=config.run.cache / "probes" / inputs.name,
-    )
-    metrics = write_report(
-        output,
-        teacher=inputs.teacher,
-        task=inputs.splits.task,
-        settings=settings,
-        repetitions=config.run.repetitions,
-        seconds=time.monotonic() - started,
-        exports=_exported(config.run.formats, inputs.splits, output),
-    )
-    write_html(output)
-    return metrics
-
-
-def _exported(formats: Iterable[str], splits: Splits, output: Path) -> dict[str, Any]:
-    """Export the student into ``student-<format>`` beside it, or keep what lies there; the record of each."""
-    records = {}
-    for name in formats:
-        folder = output / f"student-{name}"
-        if not (folder / RECORD).is_file():
-            deploy(output / "student", name, folder, splits)
-        records[name] = read_json(folder / RECORD)
-    return records

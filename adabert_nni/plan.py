@@ -25,8 +25,8 @@ from adabert_nni.model.ops import OPS, check_ops
 from adabert_nni.places import places
 from adabert_nni.report.card import published
 from adabert_nni.spaces import SpaceConfig
-from adabert_nni.teacher.finetune import load_tokenizer
-from adabert_nni.teacher.source import LOCAL, locate_teacher
+from adabert_nni.teacher.loading import LOCAL, load_tokenizer
+from adabert_nni.teacher.source import locate_teacher
 
 SHARE = 0.5  # of the rate of a matrix product; the steps in results/performance.md reach 0.3 to 0.8
 SAMPLE = 256  # rows whose tokens are counted

@@ -18,11 +18,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from adabert_nni.checkpoint import Checkpoint, Stateful, restore, state_of
+from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.data.batches import Batch, LengthBuckets, loader
 from adabert_nni.data.encoding import Encoded
 from adabert_nni.errors import AdaBertError
 from adabert_nni.progress import progress
+from adabert_nni.states import Stateful, restore, state_of
 
 logger = logging.getLogger(__name__)
 

@@ -14,9 +14,10 @@ import torch
 from torch import nn
 
 from adabert_nni import checkpoint as module
-from adabert_nni.checkpoint import Checkpoint, built_resumably, restore, state_of
+from adabert_nni.checkpoint import Checkpoint, built_resumably
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import read_json
+from adabert_nni.states import restore, state_of
 
 FORK = multiprocessing.get_context("fork")  # no time to import all again
 

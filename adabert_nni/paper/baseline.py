@@ -12,7 +12,7 @@ from adabert_nni.checkpoint import Checkpoint, built_resumably
 from adabert_nni.config import Config
 from adabert_nni.inputs import prepare, read_rows
 from adabert_nni.report.summary import write_comparison
-from adabert_nni.teacher.source import load_classifier
+from adabert_nni.teacher.loading import load_classifier
 
 
 def train_baseline(config: Config, name: str, output: Path) -> dict[str, Any]:

@@ -51,6 +51,11 @@ class GumbelSampler:
         return Draw(int(soft.argmax()), soft)
 
 
+def anneal(start: float, end: float, progress: float) -> float:
+    """Exponential path from ``start`` (> 0) to ``end`` (> 0) as ``progress`` goes from 0 to 1."""
+    return start * (end / start) ** min(max(progress, 0.0), 1.0)
+
+
 class _StraightThrough(torch.autograd.Function):
     """out = chosen; d out / d y_i = op_i(x) for the candidates that are given. See ``mix``."""
 

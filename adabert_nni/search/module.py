@@ -5,8 +5,8 @@ Trains weights and P_alpha together on equation (1), on the same batches (paper,
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from nni.nas.oneshot.pytorch.base_lightning import BaseOneShotLightningModule
@@ -17,41 +17,13 @@ from adabert_nni.errors import AdaBertError
 from adabert_nni.losses import efficiency_loss, total_loss
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.search.evaluator import SearchModule
-from adabert_nni.search.gumbel import Draw, GumbelSampler
+from adabert_nni.search.gumbel import Draw, anneal
 from adabert_nni.search.multipliers import Multipliers
 from adabert_nni.search.numbers import alpha_numbers
+from adabert_nni.search.settings import Settings
 from adabert_nni.search.space import DEPTH, AdaBertSpace, edge_label
-from adabert_nni.search.targets import Target, most_probable
+from adabert_nni.search.targets import most_probable
 from adabert_nni.training import check_finite
-
-
-def anneal(start: float, end: float, progress: float) -> float:
-    """Exponential path from ``start`` (> 0) to ``end`` (> 0) as ``progress`` goes from 0 to 1."""
-    return start * (end / start) ** min(max(progress, 0.0), 1.0)
-
-
-class Settings(Protocol):
-    """What a module reads of the strategy that made it; see there what each means."""
-
-    gamma: float
-    beta: float
-    estimator: str
-    tau_start: float
-    tau_end: float
-    alpha_lr: float
-    alpha_weight_decay: float
-    alpha_warmup: int
-    clip_norm: float
-    targets: Sequence[Target]
-    seed: int
-    start: tuple[int, int]
-    on_epoch: Callable[[int, dict[str, float]], None] | None
-    on_step: Callable[[float], None] | None
-    sampler: GumbelSampler
-    alphas: dict[str, nn.Parameter]
-
-    def op_costs(self, space: AdaBertSpace) -> Tensor:
-        """Costs of the space's ops in equation (5), (O,)."""
 
 
 class AdaBertModule(BaseOneShotLightningModule):

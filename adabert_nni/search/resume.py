@@ -8,9 +8,10 @@ from typing import Any, cast
 
 import pytorch_lightning as pl
 
-from adabert_nni.checkpoint import Checkpoint, Stateful, restore, state_of
+from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.data.batches import Batch
 from adabert_nni.search.module import AdaBertModule
+from adabert_nni.states import Stateful, restore, state_of
 
 logger = logging.getLogger(__name__)
 

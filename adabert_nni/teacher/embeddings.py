@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, PreTrainedModel
 
 from adabert_nni.errors import AdaBertError
-from adabert_nni.teacher.source import WEIGHTS_ONLY
+from adabert_nni.teacher.loading import WEIGHTS_ONLY
 
 
 def embedding_tables(folder: Path) -> tuple[Tensor, Tensor]:

@@ -16,30 +16,19 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import (
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    get_linear_schedule_with_warmup,
-)
+from transformers import PreTrainedModel, get_linear_schedule_with_warmup
 
 from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.data.batches import Batch, loader
 from adabert_nni.data.encoding import Encoded, encode
 from adabert_nni.data.loading import Splits
 from adabert_nni.data.tasks import Task
-from adabert_nni.errors import AdaBertError
 from adabert_nni.files import write_json
 from adabert_nni.metrics import PREDICTIONS, answers, score
 from adabert_nni.problems import unscale_head
 from adabert_nni.teacher.embeddings import check_length
-from adabert_nni.teacher.source import (
-    LOCAL,
-    first_line,
-    load_classifier,
-    locate_teacher,
-    weight_hashes,
-)
+from adabert_nni.teacher.loading import load_classifier, load_tokenizer
+from adabert_nni.teacher.source import locate_teacher, weight_hashes
 from adabert_nni.training import fit, model_inputs, predict
 
 logger = logging.getLogger(__name__)
@@ -149,37 +138,6 @@ def evaluate(model: nn.Module, encoded: Encoded, task: Task, label: str) -> dict
     """The task's metrics of a model on these rows, which all have a label."""
     predictions = task.problem.predictions(predict(model, encoded, label=label))
     return score(task.metrics, predictions, encoded.labels)
-
-
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer that lies in a model folder.
-
-    Args:
-        folder: a Hugging Face folder; the hub is never asked.
-
-    Returns:
-        The tokenizer, a fast one where transformers has one.
-
-    Raises:
-        AdaBertError: if there is none that can be read.
-    """
-    try:
-        return AutoTokenizer.from_pretrained(folder, **LOCAL)
-    except Exception as error:  # the tokenizers' own errors have no class of their own
-        raise AdaBertError(
-            f"tokenizer in {folder}: cannot be read ({first_line(error)}); "
-            "put one there with tokenizer.save_pretrained"
-        ) from None
-
-
-def separator(tokenizer: PreTrainedTokenizerBase) -> int:
-    """The id of the token that ends the first of two texts; AdaBertError if there is none."""
-    if tokenizer.sep_token_id is None:
-        raise AdaBertError(
-            "teacher: its tokenizer has no separator token, so pairs of texts cannot be told apart; use "
-            "another teacher"
-        )
-    return int(tokenizer.sep_token_id)
 
 
 def _optimizer(model: nn.Module, lr: float, weight_decay: float) -> torch.optim.Optimizer:

@@ -9,9 +9,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from adabert_nni.checkpoint import Checkpoint, Stateful, restore, state_of
+from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.problems import CLASSIFICATION, Problem
 from adabert_nni.progress import progress
+from adabert_nni.states import Stateful, restore, state_of
 
 CHUNK = 1024  # rows per step of the probes
 LEAST_STEPS = 300  # small data sets are gone through more often

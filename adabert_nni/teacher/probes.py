@@ -29,7 +29,7 @@ from adabert_nni.problems import CLASSIFICATION, UNSCALED, Problem, Scale, in_un
 from adabert_nni.teacher.calibration import temperatures
 from adabert_nni.teacher.hidden import hidden_states
 from adabert_nni.teacher.linear_probes import Probes
-from adabert_nni.teacher.source import WEIGHTS_ONLY
+from adabert_nni.teacher.loading import WEIGHTS_ONLY
 
 logger = logging.getLogger(__name__)
 

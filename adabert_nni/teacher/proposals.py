@@ -13,12 +13,12 @@ from transformers import AutoModelForMaskedLM
 
 from adabert_nni.data.augment import Proposer, first_of, from_table
 from adabert_nni.data.neighbours import nearest, read_vectors, whole_words
-from adabert_nni.errors import AdaBertError
+from adabert_nni.errors import AdaBertError, first_line
 from adabert_nni.files import sha256
 from adabert_nni.teacher.embeddings import embedding_tables
-from adabert_nni.teacher.finetune import load_tokenizer
+from adabert_nni.teacher.loading import LOCAL, load_tokenizer
 from adabert_nni.teacher.masked import MaskedWords
-from adabert_nni.teacher.source import LOCAL, first_line, locate_teacher, weight_hashes
+from adabert_nni.teacher.source import locate_teacher, weight_hashes
 
 
 @dataclass(frozen=True)

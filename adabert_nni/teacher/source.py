@@ -1,8 +1,7 @@
-"""Finds a teacher's weights (a folder, a package's data files, the hub's cache) and loads them.
+"""Finds a teacher's weights: a folder, a package's data files, the hub's cache, the hub.
 
-``locate_teacher`` always ends in a local folder, so that nothing after it opens a connection. No
-code that comes with a checkpoint runs, no pickled weights are read. It must not know how a teacher
-is trained.
+``locate_teacher`` always ends in a local folder, so that nothing after it opens a connection. It must not know
+how a teacher is loaded or trained.
 """
 
 import logging
@@ -10,39 +9,18 @@ import os
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
-import torch
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.errors import HTTPError as HubError  # type: ignore[attr-defined]
-from safetensors import SafetensorError
-from transformers import (
-    AutoConfig,
-    AutoModelForSequenceClassification,
-    PreTrainedModel,
-)
 
-from adabert_nni.data.tasks import Task
-from adabert_nni.errors import AdaBertError
+from adabert_nni.errors import AdaBertError, first_line
 from adabert_nni.files import sha256
 
 logger = logging.getLogger(__name__)
 
 REACH_SECONDS = 4.0
 PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.model"]  # no pickles, no other frameworks
-# Left unset, transformers asks on the terminal whether to run code that a checkpoint brings.
-LOCAL = {"local_files_only": True, "trust_remote_code": False}
-WEIGHTS_ONLY = {**LOCAL, "use_safetensors": True}  # no pickle, whatever else lies in the folder
-UNREADABLE = (
-    OSError,
-    KeyError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    RuntimeError,
-    SafetensorError,
-)
 
 
 @dataclass(frozen=True)
@@ -159,75 +137,3 @@ def _from_hub(source: str) -> Path:
             f"it ({first_line(error)}); use a local folder, one of {sorted(ALIASES)}, or an "
             "HF_HOME whose cache holds it"
         ) from None
-
-
-def load_config(folder: Path) -> Any:
-    """The config in a model folder; AdaBertError if transformers cannot read it."""
-    try:
-        return AutoConfig.from_pretrained(folder, **LOCAL)
-    except UNREADABLE as error:
-        raise AdaBertError(
-            f"teacher {folder}: its config.json cannot be read ({first_line(error)}); give a folder as "
-            "save_pretrained writes it"
-        ) from None
-
-
-def load_classifier(folder: Path, task: Task, *, fresh_head: bool) -> PreTrainedModel:
-    """The encoder in a model folder with a classification head for the task, in float32.
-
-    Args:
-        folder: what ``locate_teacher`` gives.
-        task: gives number and names of the classes.
-        fresh_head: whether a head that is missing or of another size may start from random weights.
-
-    Returns:
-        The model in eval mode, with the task's class names.
-
-    Raises:
-        AdaBertError: if it is no encoder that classifies, or brings no fitting head though it must.
-    """
-    names = dict(enumerate(task.labels))
-    try:
-        if not fresh_head:
-            found = load_config(folder).id2label
-            _check_labels(folder, [found[number] for number in sorted(found)], task)
-        model, report = AutoModelForSequenceClassification.from_pretrained(
-            folder,
-            **WEIGHTS_ONLY,
-            dtype=torch.float32,
-            id2label=names,
-            label2id={name: number for number, name in names.items()},
-            problem_type=task.problem.hf_name,
-            ignore_mismatched_sizes=fresh_head,
-            output_loading_info=True,
-        )
-    except UNREADABLE as error:
-        if isinstance(error, AdaBertError):
-            raise
-        raise AdaBertError(
-            f"teacher {folder}: cannot be loaded as a text classifier ({first_line(error)}); "
-            "give the folder of an encoder that transformers can classify with"
-        ) from None
-    if report["missing_keys"] and not fresh_head:
-        raise AdaBertError(
-            f"teacher {folder}: has no trained classification head (no "
-            f"{min(report['missing_keys'])}), but 0 epochs take it as it is; "
-            "set --teacher-epochs to 1 or more"
-        )
-    return model
-
-
-def _check_labels(folder: Path, found: list[str], task: Task) -> None:
-    have, want = [name.lower() for name in found], [name.lower() for name in task.labels]
-    if len(have) != len(want) or (have != want and set(have) == set(want)):
-        raise AdaBertError(
-            f"teacher {folder}: its classes are {found}, task {task.name} has {list(task.labels)} "
-            "in this order; fine-tune it (--teacher-epochs 1 or more) or give another one"
-        )
-    if have != want:
-        logger.warning("teacher %s: classes %s are taken as %s", folder, found, list(task.labels))
-
-
-def first_line(error: BaseException) -> str:
-    """What an error of a library says first; the rest is advice for programmers."""
-    return (str(error).strip() or type(error).__name__).partition("\n")[0]

@@ -139,7 +139,8 @@ def _teacher(source: str | None, student: Path | None) -> Any:
     """The teacher as asked for, or the one of the student's run if it is still there."""
     from transformers import AutoModelForSequenceClassification
 
-    from adabert_nni.teacher.source import WEIGHTS_ONLY, locate_teacher
+    from adabert_nni.teacher.loading import WEIGHTS_ONLY
+    from adabert_nni.teacher.source import locate_teacher
 
     if source is None:
         told = student.resolve().parent / "teacher.json" if student is not None else Path()

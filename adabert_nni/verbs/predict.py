@@ -36,21 +36,21 @@ def evaluate(args: argparse.Namespace) -> str:
 
 
 def scored(student: Path, rows: Path | None, given: dict[str, Any], batch: int) -> dict[str, Any]:
-    """Score a student on the rows of a file, or on those that the settings name; as ``stages.evaluate``."""
+    """Score a student on the rows of a file, or on those that the settings name; as ``scoring.evaluate``."""
     if rows is None:
         data = data_of(student, given)
-        from adabert_nni import stages
+        from adabert_nni import scoring
 
-        return stages.evaluate(student, data, batch)
+        return scoring.evaluate(student, data, batch)
     if alien := sorted(given.keys() - {*COLUMNS, "label"}):
         raise AdaBertError(
             f"evaluate: rows are given with {', '.join(alien)}; a file goes with text, text_pair and "
             "label only"
         )
-    from adabert_nni import stages
+    from adabert_nni import scoring
 
     columns = _columns(given.get("text"), given.get("text_pair"))
-    return stages.evaluate_file(student, rows, columns, given.get("label", "label"), batch)
+    return scoring.evaluate_file(student, rows, columns, given.get("label", "label"), batch)
 
 
 def data_of(student: Path, given: dict[str, Any]) -> DataConfig:

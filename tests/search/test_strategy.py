@@ -8,7 +8,7 @@ from adabert_nni.errors import AdaBertError
 from adabert_nni.losses import efficiency_loss, knowledge_loss, task_loss
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.model.ops import cost_vector
-from adabert_nni.search.module import anneal
+from adabert_nni.search.gumbel import anneal
 from adabert_nni.search.strategy import AdaBertStrategy
 
 

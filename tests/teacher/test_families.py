@@ -17,7 +17,8 @@ from adabert_nni.problems import REGRESSION
 from adabert_nni.student.derive import factorise
 from adabert_nni.student.export import save_student
 from adabert_nni.teacher.embeddings import embedding_tables
-from adabert_nni.teacher.finetune import finetune_teacher, load_tokenizer, separator
+from adabert_nni.teacher.finetune import finetune_teacher
+from adabert_nni.teacher.loading import load_tokenizer, separator
 from adabert_nni.teacher.probes import build_probes, load_probes
 from adabert_nni.training import predict
 

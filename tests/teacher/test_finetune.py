@@ -23,7 +23,8 @@ from adabert_nni.data.encoding import encode
 from adabert_nni.data.loading import Rows, Splits
 from adabert_nni.data.tasks import TASKS
 from adabert_nni.errors import AdaBertError
-from adabert_nni.teacher.finetune import evaluate, finetune_teacher, load_tokenizer
+from adabert_nni.teacher.finetune import evaluate, finetune_teacher
+from adabert_nni.teacher.loading import load_tokenizer
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "good", "bad", "the", "film", "is", "so"]
 SETTINGS = {"lr": 5e-3, "batch": 16, "weight_decay": 0.01, "max_length": 12, "seed": 0}

@@ -15,11 +15,11 @@ from transformers import BertConfig, BertForSequenceClassification, BertModel
 from adabert_nni.data.tasks import TASKS
 from adabert_nni.errors import AdaBertError
 from adabert_nni.teacher import source
+from adabert_nni.teacher.loading import load_classifier
 from adabert_nni.teacher.source import (
     ALIASES,
     REVISIONS,
     PackagedCheckpoint,
-    load_classifier,
     locate_teacher,
     weight_hashes,
 )
