@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from adabert_nni.errors import AdaBertError
-from adabert_nni.files import atomic_write, read_json
+from adabert_nni.files import atomic_write
 from adabert_nni.model.architecture import Architecture
+from adabert_nni.paper.adaptive import Apart, adaptivity
 from adabert_nni.paper.cells import ABLATED, ADABERT, TASKS
 from adabert_nni.paper.figures import TABLE1, TABLE2, TABLE3, TABLE4, TABLE5
+from adabert_nni.paper.records import Record, of
 from adabert_nni.report.plot import cell_svg
 from adabert_nni.report.tables import markdown_table, millions
 
-Record = Mapping[str, Any]
 DASH = "-"
 NOTES = """\
 Every figure of ours is a mean ± sample standard deviation over its runs (their number in brackets, where there
@@ -25,38 +25,6 @@ are several), measured on the validation split; epochs were chosen on rows of th
 those of GLUE's test server in Table 1 (F1 for MRPC and QQP) and of the validation split in Tables 3 to 5. Where
 there are two, accuracy comes before F1. AdaBERT learns from augmented rows too, but for the first two rows of
 Table 4 and for Table 3; our baselines do not. A dash is a run that was not made."""
-
-
-def load_records(results: Path, wanted: Mapping[str, Any], tasks: Sequence[str]) -> list[Record]:
-    """The records below ``results`` that were made with these settings.
-
-    Args:
-        results: folder of the records.
-        wanted: flat settings; each that a record was free to take must be equal.
-        tasks: names; none takes all.
-
-    Returns:
-        One record a cell.
-
-    Raises:
-        AdaBertError: if two runs of other settings claim one cell.
-    """
-    kept: dict[tuple[Any, ...], Record] = {}
-    for path in sorted(results.glob("*/*.json")):
-        record = read_json(path)
-        settings = {k: v for k, v in record["settings"].items() if k not in record["forced"]}
-        if tasks and record["task"] not in tasks:
-            continue
-        if any(key in settings and settings[key] != value for key, value in wanted.items()):
-            continue
-        cell = tuple(record[key] for key in ("table", "task", "system", "seed"))
-        if cell in kept:
-            raise AdaBertError(
-                f"{path}: another record of {', '.join(map(str, cell))} has other settings; choose by options "
-                "such as --teacher, or move one of them away"
-            )
-        kept[cell] = record
-    return list(kept.values())
 
 
 def spread(values: Sequence[float], show: Callable[[float], str]) -> str:
@@ -94,6 +62,7 @@ def render(records: Sequence[Record], results: Path) -> str:
         ("Table 4: what teaches", _scores(records, "table4", TABLE4, ABLATED)),
         ("Table 5: efficiency", _scores(records, "table5", TABLE5, ABLATED, _with_params)),
         ("Figure 3: the cells", _figure3(records, results)),
+        ("Task-adaptive: how far found structures lie apart", _adaptive(records)),
         ("Every run", _runs(records)),
     ]
     lines = ["# The paper's tables", "", NOTES]
@@ -105,7 +74,7 @@ def render(records: Sequence[Record], results: Path) -> str:
 def draw_cells(records: Iterable[Record], results: Path) -> dict[str, Path]:
     """Draw the cell that the first seed found on each task; task -> picture."""
     drawn: dict[str, Path] = {}
-    for record in sorted(_of(records, "table1", ADABERT), key=lambda r: r["seed"]):
+    for record in sorted(of(records, "table1", ADABERT), key=lambda r: r["seed"]):
         task = record["task"]
         if task not in drawn:
             drawn[task] = results / f"figure3-{task}.svg"
@@ -114,26 +83,13 @@ def draw_cells(records: Iterable[Record], results: Path) -> dict[str, Path]:
     return drawn
 
 
-def _of(
-    records: Iterable[Record], table: str, system: str, task: str | None = None
-) -> list[Record]:
-    """Those of a system (all draws of ``random``) in a table, on one task or all."""
-    return [
-        r
-        for r in records
-        if r["table"] == table
-        and r["system"].removesuffix(f":{r['seed']}" if system == "random" else "") == system
-        and task in (None, r["task"])
-    ]
-
-
 def _table1(records: Sequence[Record]) -> str:
     columns = {"system": "system", "params": "parameters", "speedup": "x BERT-base"}
     columns |= {task: task for task in TASKS} | {"average": "average accuracy"}
     rows = []
     for system, printed in TABLE1.items():
-        own = _of(records, "table1", system)
-        by_task = {task: _of(own, "table1", system, task) for task in TASKS}
+        own = of(records, "table1", system)
+        by_task = {task: of(own, "table1", system, task) for task in TASKS}
         means = [statistics.fmean(r["value"] for r in found) for found in by_task.values() if found]
         whole = len(means) == len(TASKS)
         row = {task: score_cell(found) for task, found in by_task.items()}
@@ -155,7 +111,7 @@ def _table2(records: Sequence[Record]) -> str:
     shows = {"depth": _digits, "params": _millions, "speedup": _times}
     rows = []
     for task, printed in TABLE2.items():
-        found = _of(records, "table1", ADABERT, task)
+        found = of(records, "table1", ADABERT, task)
         row = {key: spread([r[key] for r in found], show) for key, show in shows.items()}
         row |= {f"paper_{key}": value for key, value in printed.items()}
         rows.append({"task": task, **row})
@@ -172,7 +128,7 @@ def _scores(
     """A row of ours and one of the paper's for each system, a column for each task."""
     rows = []
     for system, theirs in printed.items():
-        ours = {task: show(_of(records, table, system, task)) for task in tasks}
+        ours = {task: show(of(records, table, system, task)) for task in tasks}
         rows += [{"system": system, **ours}, {"system": "paper", **theirs}]
     return markdown_table(rows, {"system": "system", **{task: task for task in tasks}})
 
@@ -187,6 +143,34 @@ def _figure3(records: Sequence[Record], results: Path) -> str:
     drawn = draw_cells(records, results)
     pictures = [f"![{task}]({results.name}/{path.name})" for task, path in drawn.items()]
     return "\n\n".join(f"{task}:\n\n{p}" for task, p in zip(drawn, pictures, strict=True)) or DASH
+
+
+def _adaptive(records: Sequence[Record]) -> str:
+    """Pairs of one task and pairs of two, of what Table 1 found in each architecture space."""
+    by_space: dict[str, dict[str, list[Architecture]]] = {}
+    for record in of(records, "table1", ADABERT):
+        tasks = by_space.setdefault(record["settings"]["space"], {})
+        found = Architecture.from_dict(record["architecture"])
+        tasks.setdefault(record["task"], []).append(found)
+    rows: list[dict[str, str]] = []
+    for space, tasks in by_space.items():
+        if (told := adaptivity(tasks)) is not None:
+            rows += [
+                _apart(f"{space}: one task, two seeds", told.within),
+                _apart(f"{space}: two tasks", told.across),
+                {
+                    "pairs": f"{space}: shuffled tasks reach that gap with p",
+                    "edges": f"{told.edges_p:.2g}",
+                    "layers": f"{told.layers_p:.2g}",
+                },
+            ]
+    columns = {"pairs": "pairs", "edges": "edges that differ, %", "layers": "difference of K"}
+    return markdown_table(rows, columns) if rows else DASH
+
+
+def _apart(name: str, pairs: Apart) -> dict[str, str]:
+    edges, layers = _decimals(100 * pairs.edges), _decimals(pairs.layers)
+    return {"pairs": f"{name} ({pairs.pairs})", "edges": edges, "layers": layers}
 
 
 def _runs(records: Sequence[Record]) -> str:

@@ -90,7 +90,8 @@ def _listed(cells: list[Cell], results: Path) -> Iterator[str]:
 def _render(args: argparse.Namespace, overrides: dict[str, Any]) -> str:
     from adabert_nni.config import Config
     from adabert_nni.files import atomic_write
-    from adabert_nni.paper.render import load_records, render
+    from adabert_nni.paper.records import load_records
+    from adabert_nni.paper.render import render
 
     values = Config.from_mapping(overrides, "paper render").flat()
     wanted = {key: values[key] for key in overrides}

@@ -10,7 +10,8 @@ from adabert_nni.files import write_json
 from adabert_nni.model.architecture import Architecture, edge_names
 from adabert_nni.paper import figures
 from adabert_nni.paper.cells import ABLATED, TABLES, TASKS, Asked
-from adabert_nni.paper.render import load_records, render, retention_cell, score_cell
+from adabert_nni.paper.records import load_records
+from adabert_nni.paper.render import render, retention_cell, score_cell
 from adabert_nni.paper.run import run_cell
 
 CELL = Architecture(2, 2, dict.fromkeys(edge_names(2), "std_conv_3"))
@@ -23,7 +24,11 @@ def record(system="adabert", seed=0, table="table1", task="rte", accuracy=0.8, *
         **{"metric": "accuracy", "value": accuracy, "scores": scores, "forced": []},
         **{"teacher_scores": dict.fromkeys(scores, 0.8), "params": 5_000_000, "depth": 2},
         **{"speedup": 40.0, "commit": "abc1234", "command": "adabert paper table1"},
-        **{"settings": {"teacher": "minilm-l6"}, "architecture": CELL.to_dict(), **more},
+        **{
+            "settings": {"teacher": "minilm-l6", "space": "paper"},
+            "architecture": CELL.to_dict(),
+            **more,
+        },
     }
 
 
@@ -44,6 +49,21 @@ def test_two_seeds_have_their_mean_and_sample_deviation():
     assert score_cell(pair[:1]) == "80.00"
     # of a teacher with 80: 100 and 102.5, mean 101.25, deviation sqrt(2 * 1.25^2) = 1.768
     assert retention_cell(pair) == "101.25 ± 1.77 (2)"
+
+
+def test_structures_of_one_task_stand_beside_those_of_two(tmp_path):
+    deep = Architecture(4, 2, CELL.edges).to_dict()
+    settings = {"settings": {"space": "small"}}
+    records = [record(task="rte", seed=seed, **settings) for seed in (0, 1)]
+    title = "Task-adaptive: how far found structures lie apart"
+    assert f"## {title}\n\n-" in render(records, tmp_path / "paper")
+    records += [record(task="qnli", seed=s, architecture=deep, **settings) for s in (0, 1)]
+    page = render(records, tmp_path / "paper")
+    same, other = (
+        row(page, title, f"small: {name}") for name in ("one task, two seeds (2)", "two tasks (4)")
+    )
+    assert (same["edges that differ, %"], same["difference of K"]) == ("0.00", "0.00")
+    assert (other["edges that differ, %"], other["difference of K"]) == ("0.00", "2.00")
 
 
 def test_a_task_with_f1_shows_both():
