@@ -54,6 +54,7 @@ NOT_HASHED = frozenset({"output", "threads", "cache", "data_dir", "repetitions",
 # Keys that are younger than runs which should keep their names: at these values they are not told.
 LATER = {
     "transfer": "hierarchical",
+    "student_word_dropout": 0.0,
     **dict.fromkeys(("baseline_epochs", "baseline_lr", "baseline_batch")),
 }
 

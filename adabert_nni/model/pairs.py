@@ -26,7 +26,11 @@ class Inputs(NamedTuple):
 
 
 class Embeddings(nn.Module):
-    """Factorised word embeddings plus positions, normalised (paper, section 3.1, "AdaBERT Setup")."""
+    """Factorised word embeddings plus positions, normalised (paper, section 3.1, "AdaBERT Setup").
+
+    Attributes:
+        word_dropout: share of tokens whose word, position aside, is left out in training, [0, 1).
+    """
 
     def __init__(self, vocab_size: int, dim: int, max_length: int, dropout: float) -> None:
         """Build tables of (V, D) words and (max_length, D) positions."""
@@ -35,6 +39,7 @@ class Embeddings(nn.Module):
         self.positions = nn.Embedding(max_length, dim)
         self.norm = nn.LayerNorm(dim)
         self.dropout = nn.Dropout(dropout)
+        self.word_dropout = 0.0
 
     @torch.no_grad()
     def start_from(self, words: Tensor, positions: Tensor) -> None:
@@ -50,8 +55,10 @@ class Embeddings(nn.Module):
 
     def forward(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         """Ids (B, L) and mask (B, L) -> (B, L, D), zero where mask is 0."""
-        positions = self.positions.weight[: input_ids.shape[1]]
-        return self.dropout(self.norm(self.words(input_ids) + positions)) * mask.unsqueeze(-1)
+        words, positions = self.words(input_ids), self.positions.weight[: input_ids.shape[1]]
+        if self.training and self.word_dropout > 0:
+            words = words * (torch.rand_like(words[..., :1]) >= self.word_dropout)
+        return self.dropout(self.norm(words + positions)) * mask.unsqueeze(-1)
 
 
 def split_pair(input_ids: Tensor, mask: Tensor, sep_id: int) -> tuple[Tensor, Tensor]:

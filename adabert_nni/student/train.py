@@ -57,7 +57,7 @@ def train_student(
         model: a student with a probe on every layer.
         train: rows joined with the probe table, or for ``transfer: last`` with the teacher's own answers, J = 1.
         selection: rows of the training split that were set apart.
-        settings: epochs, batch size, learning rates, the decay of the running mean, and ``transfer``.
+        settings: epochs, batch size, learning rates, the running mean's decay, word dropout and ``transfer``.
         gamma: weight of knowledge against task, [0, 1].
         temperature: T of equation (3).
         seed: seeds the order of the rows and dropout.
@@ -88,6 +88,7 @@ def train_student(
         "history": [{"epoch": 0, **chosen_by(model)}],
         "steps": 0,
     }
+    model.body.embeddings.word_dropout = settings.student_word_dropout
     averaged = copy.deepcopy(model)
     mean = averaged.state_dict()  # its own tensors: moving them moves ``averaged``
 

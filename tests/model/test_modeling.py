@@ -75,6 +75,20 @@ def embeddings():
 IDS, REAL = torch.tensor([[1, 7, 8, 3, 9, 3, 0, 0]]), torch.tensor([[1, 1, 1, 1, 1, 1, 0, 0]])
 
 
+def test_word_dropout_leaves_words_out_in_training_alone_and_keeps_their_positions(embeddings):
+    ids = torch.randint(5, 50, (64, 16))
+    mask = torch.ones_like(ids)
+    mask[:, 12:] = 0
+    whole = embeddings(ids, mask)
+    embeddings.word_dropout = 0.25
+    assert torch.equal(embeddings(ids, mask), whole)
+    found = embeddings.train()(ids, mask)
+    empty = embeddings.norm(embeddings.positions.weight[:16]) * mask.unsqueeze(-1)
+    left_out = (found == empty).all(-1)[:, :12]
+    assert torch.equal(found[:, :12][~left_out], whole[:, :12][~left_out])
+    assert 0.2 < left_out.float().mean() < 0.3  # 768 tokens: standard deviation 0.016
+
+
 def occupied(state):
     return (state != 0).any(-1).long().tolist()
 

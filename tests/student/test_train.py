@@ -21,6 +21,7 @@ from adabert_nni.problems import CLASSIFICATION
 from adabert_nni.student import train as training
 from adabert_nni.student.export import SCORES, save_student
 from adabert_nni.student.train import evaluate, train_student
+from adabert_nni.training import predict
 
 OPS = ("std_conv_3", "max_pool_3", "dil_conv_3", "avg_pool_3", "skip_connect", "zero")
 EDGES = {edge: OPS[i % len(OPS)] for i, edge in enumerate(edge_names(3))}
@@ -272,3 +273,18 @@ def test_the_last_layer_alone_is_told_by_a_transfer_of_the_last():
         )
         grown[transfer] = not torch.equal(next(model.body.readouts["1"].parameters()), before)
     assert grown == {"last": False, "hierarchical": True}
+
+
+def test_word_dropout_is_part_of_training_and_not_of_what_is_kept():
+    left = {}
+    for share in (0.0, 0.5):
+        model = student(layer_probes=True)
+        settings = StudentConfig(student_epochs=1, student_batch=40, student_word_dropout=share)
+        train_student(
+            *(model, rows(40, seed=1), rows(20, seed=9), settings),
+            **{"gamma": 0.8, "temperature": 1.0, "seed": 0},
+        )
+        left[share] = model.body.embeddings.words.weight.detach().clone()
+        answers = [predict(model, rows(20, seed=9)) for _ in range(2)]
+        assert torch.equal(*answers)
+    assert not torch.equal(left[0.0], left[0.5])
