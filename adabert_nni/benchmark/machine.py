@@ -6,6 +6,7 @@ It must not know which models are timed.
 import os
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,9 @@ def _processor() -> str:
     return f"{names[0] if names else platform.processor()}, {os.cpu_count()} processors"
 
 
+@cache
 def commit() -> str | None:
-    """The commit of the source tree, with a "+" if files have changed since; None outside of one."""
+    """The commit of the source tree when first asked for, with a "+" if files had changed; None outside of one."""
     git = ("git", "-C", str(Path(__file__).parent))
     try:
         commit, changes = (

@@ -68,9 +68,10 @@ def run_cell(
             given = run_cell(cell.source, runs, results, overrides, runners)
             write_json(output / "given.json", given["architecture"])
         logger.info("%s, %s, %s, seed %d: %s", *_named(cell).values(), output)
+        code = commit()  # of the code that is about to run, not of what lies there when it has
         metrics = (runners or RUNNERS)[cell.kind](cell, output)
         record = {**_named(cell), **_told(cell, metrics, output)}
-        record |= {"command": command(cell, overrides), "commit": commit()}
+        record |= {"command": command(cell, overrides), "commit": code}
     if not record_path(results, cell).is_file():
         write_json(record_path(results, cell), record)
     return record

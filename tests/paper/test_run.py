@@ -7,6 +7,7 @@ import pytest
 
 from adabert_nni import cli
 from adabert_nni.files import read_json
+from adabert_nni.paper import run as paper_run
 from adabert_nni.paper.cells import TABLES, Asked
 from adabert_nni.paper.run import command, finished, record_path, run_cell
 
@@ -79,6 +80,23 @@ def test_a_record_holds_its_numbers_and_where_they_come_from(run):
     assert (record["metric"], record["value"]) == ("accuracy", pytest.approx(0.83))
     assert record["scores"] == {"accuracy": pytest.approx(0.83), "f1": pytest.approx(0.93)}
     assert record["settings"]["beta"] == 8.0
+
+
+def test_the_commit_of_a_record_is_that_of_the_code_which_ran(counted, tmp_path, monkeypatch):
+    at = iter(["abc1234", "fed9876"])
+    monkeypatch.setattr(paper_run, "commit", lambda: next(at))
+    runners = dict(counted[0])
+    teach = runners["teacher"]
+
+    def slowly(cell, output):
+        metrics = teach(cell, output)
+        assert at.__length_hint__() == 1  # asked for before the run, not after it
+        return metrics
+
+    runners["teacher"] = slowly
+    cell = TABLES["table1"](Asked(tasks=["rte"]))[0]
+    record = run_cell(cell, tmp_path / "runs", tmp_path / "results", {}, runners)
+    assert record["commit"] == "abc1234"
 
 
 def test_a_failed_run_leaves_no_record(tmp_path, counted):
