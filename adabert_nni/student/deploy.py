@@ -134,8 +134,19 @@ def deploy(
 
 
 def load_export(folder: Path) -> nn.Module:
-    """The module in a folder that ``deploy`` has written: ids and mask (B, L) to logits (B, C)."""
-    form = get_format(read_json(folder / RECORD)["format"])
+    """The module in a folder that ``deploy`` has written: ids and mask (B, L) to logits (B, C).
+
+    Raises:
+        AdaBertError: if it holds no export, or one whose file may run code as it is read: the folder
+            may come from anywhere.
+    """
+    name = read_json(folder / RECORD).get("format")
+    form = get_format(name)
+    if form.runs_code:
+        raise AdaBertError(
+            f"{folder / form.file}: torch runs code of such a program as it reads it, so it is not read here; "
+            "export the student as folded or onnx, or load it yourself with torch.export.load if you trust it"
+        )
     config = AutoConfig.from_pretrained(folder, **LOCAL)
     return form.read(folder / form.file, config)
 

@@ -37,12 +37,14 @@ class Format:
             or of 1 if that is larger.
         write: folded student, path and batches to take ranges from -> nothing.
         read: path and the student's config -> module of ids and mask (B, L) to logits (B, C).
+        runs_code: reading such a file may run code that it holds, so only what was just written is read.
     """
 
     file: str
     bound: float
     write: Callable[[FoldedStudent, Path, Sequence[Batch]], None]
     read: Callable[[Path, AdaBertConfig], nn.Module]
+    runs_code: bool = False
 
 
 def export_student(
@@ -201,7 +203,7 @@ def _example(folded: FoldedStudent) -> tuple[Tensor, Tensor]:
 FORMATS: dict[str, Format] = {
     "folded": Format("folded.safetensors", EXACT, *_weights(torch.float32)),
     "bf16": Format("folded-bf16.safetensors", ROUNDED, *_weights(torch.bfloat16)),
-    "torch-export": Format("model.pt2", EXACT, _write_program, _read_program),
+    "torch-export": Format("model.pt2", EXACT, _write_program, _read_program, runs_code=True),
     "onnx": Format("model.onnx", EXACT, _write_onnx, _read_onnx),
     "onnx-int8": Format("model.onnx", ROUNDED, _write_onnx_int8, _read_onnx),
 }

@@ -1,5 +1,10 @@
 """Facts of an exported folder: what is in it, what it says, and what it refuses."""
 
+import contextlib
+import io
+import json
+import zipfile
+
 import pytest
 import torch
 
@@ -42,6 +47,47 @@ def test_an_export_is_read_back_with_its_tokenizer(folder, tmp_path):
         assert torch.allclose(found, student(ids, mask).logits, atol=1e-5)
     assert (tmp_path / "out" / "tokenizer.json").is_file()
     assert "auto_map" not in read_json(tmp_path / "out" / "config.json")  # no code lies beside it
+
+
+class Touch:
+    """Unpickled, it makes a file: the harmless kind of what a crafted one may do."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+def crafted(program, payload):
+    """The same torch program, whose first weight is now said to be a pickle and is ``payload``."""
+    with zipfile.ZipFile(program) as archive:
+        held = {name: archive.read(name) for name in archive.namelist()}
+    listed = next(name for name in held if name.endswith("weights_config.json"))
+    config = json.loads(held[listed])
+    entry = next(iter(config["config"].values()))
+    entry["use_pickle"] = True
+    held[listed] = json.dumps(config).encode()
+    weights = listed.rsplit("/", 1)[0]
+    held[f"{weights}/{entry['path_name']}"] = payload
+    with zipfile.ZipFile(program, "w") as archive:  # stored, as torch wants it
+        for name, data in held.items():
+            archive.writestr(name, data)
+
+
+def test_a_torch_program_that_may_run_code_is_not_read(folder, tmp_path):
+    deploy(folder, "torch-export", tmp_path / "out")
+    buffer = io.BytesIO()
+    torch.save(Touch(tmp_path / "ran"), buffer)
+    crafted(tmp_path / "out" / "model.pt2", buffer.getvalue())
+    with pytest.raises(AdaBertError, match="torch runs code of such a program as it reads it"):
+        load_export(tmp_path / "out")
+    assert not (tmp_path / "ran").exists()
+    with contextlib.suppress(
+        Exception
+    ):  # that there is something to fear: torch itself does run it
+        torch.export.load(tmp_path / "out" / "model.pt2")
+    assert (tmp_path / "ran").exists()
 
 
 def test_accuracy_stands_beside_the_students(folder, tmp_path):
