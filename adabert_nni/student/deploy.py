@@ -134,11 +134,16 @@ def deploy(
 
 
 def load_export(folder: Path) -> nn.Module:
-    """The module in a folder that ``deploy`` has written: ids and mask (B, L) to logits (B, C).
+    """The module in a folder that ``deploy`` has written.
+
+    Args:
+        folder: of an export; it may come from anywhere.
+
+    Returns:
+        What maps ids and mask (B, L) to logits (B, C).
 
     Raises:
-        AdaBertError: if it holds no export, or one whose file may run code as it is read: the folder
-            may come from anywhere.
+        AdaBertError: if it holds no export, or one whose file may run code as it is read.
     """
     name = read_json(folder / RECORD).get("format")
     form = get_format(name)
