@@ -18,7 +18,7 @@ from adabert_nni.benchmark import peers
 from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.data.embedded import generate
 from adabert_nni.files import read_json, sha256
-from adabert_nni.teacher import linear_probes
+from adabert_nni.teacher import augmented, linear_probes
 
 FORK = multiprocessing.get_context("fork")  # no time to import all again
 SPACE = {"ops": ["std_conv_3", "max_pool_3", "zero"], "nodes": 2, "max_depth": 2, "dim": 16}
@@ -63,6 +63,7 @@ def hurry(patch: pytest.MonkeyPatch) -> None:
     calls = itertools.count(1)
     patch.setitem(peers.PEERS, "bert-base", lambda _: BertForSequenceClassification(tiny))
     patch.setattr(linear_probes, "LEAST_STEPS", 24)
+    patch.setattr(augmented, "CHUNK", 8)
     patch.setattr(Checkpoint, "due", lambda self: next(calls) % 3 == 0)
 
 

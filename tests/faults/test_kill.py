@@ -11,6 +11,9 @@ import psutil
 import pytest
 import torch
 
+from adabert_nni.files import read_json
+from adabert_nni.teacher import augmented
+
 WAIT = 120  # seconds after which a test gives up
 STAGES = ("cache/teachers/*", "cache/probes/*", "run/search", "run/student")
 INTERRUPTED = 130
@@ -30,7 +33,7 @@ def ended(process, number: int) -> bool:
 def at_work(folder: Path, stage: str) -> None:
     """Wait for one of the first saves of a stage, of eight or more, and for a random moment after it."""
     deadline = time.monotonic() + WAIT
-    while not any(folder.glob(f"{stage}.checkpoint/{random.randint(1, 6):06d}")):
+    while not any(folder.glob(f"{stage}.checkpoint/**/{random.randint(1, 6):06d}")):
         assert time.monotonic() < deadline
         time.sleep(0.001)
     time.sleep(random.uniform(0, 0.05))
@@ -58,6 +61,26 @@ def test_a_run_killed_in_each_stage_ends_as_one_left_alone(
     assert finish(tmp_path) == left_alone
     said = (tmp_path / "said").read_text()
     assert said.count("going on after step") == len(STAGES) - 1  # probes go on silently
+    assert leftovers(tmp_path) == []
+
+
+def slowly() -> None:
+    """Make copies at such a rate that a signal finds the process at it."""
+    quick = augmented.augment
+    patched = pytest.MonkeyPatch()
+    patched.setattr(augmented, "augment", lambda *a, **k: time.sleep(0.02) or quick(*a, **k))
+
+
+def test_copies_of_rows_are_the_same_after_kills_while_they_are_made(
+    start, finish, leftovers, tmp_path
+):
+    alone, folder = tmp_path / "alone", tmp_path / "killed"
+    for _ in range(2):
+        process = start(folder, before=slowly, augment_copies=3)
+        at_work(folder, "cache/augmented/*")
+        assert ended(process, signal.SIGKILL)
+        assert any(folder.glob("cache/augmented/*.checkpoint/rows/0*"))  # it was at it
+    assert finish(folder, augment_copies=3) == finish(alone, augment_copies=3)
     assert leftovers(tmp_path) == []
 
 
@@ -98,6 +121,47 @@ def test_twenty_ends_at_random_moments_change_nothing(
         assert "Traceback" not in (folder / "said").read_text()
         if kills == 20:
             return
+
+
+PAPER = ["paper", "table1", "--tasks=mini-reviews", "--systems=teacher,adabert,bilstm-soft"]
+
+
+def records(folder: Path) -> list[dict]:
+    """What the cells of a paper run say, without what differs between two runs of one cell."""
+    apart = ("seconds", "command", "speedup")
+    found = [read_json(path) for path in sorted((folder / "results").rglob("*.json"))]
+    return [{key: one[key] for key in one if key not in apart} for one in found]
+
+
+@pytest.mark.slow
+def test_a_paper_run_that_is_killed_ten_times_gives_the_same_records(
+    start, settings, leftovers, tmp_path
+):
+    rows = ("train", "validation", "text", "label")
+    given = {key: value for key, value in settings.items() if key not in rows}
+    given |= {"cache": "cache", "runs": "runs", "results": "results", "train_rows": 240}
+    words = [*PAPER, *(f"--{key.replace('_', '-')}={value}" for key, value in given.items())]
+    kills = 0
+    for attempt in itertools.count():
+        folder = tmp_path / str(attempt)
+        while kills < 10:
+            process = start(folder, words=words)
+            time.sleep(random.uniform(0.1, 6))
+            if not ended(process, signal.SIGKILL):
+                break
+            kills += 1
+        process = start(folder, words=words)
+        process.join(WAIT)
+        assert process.exitcode == 0, (folder / "said").read_text()
+        assert leftovers(folder) == []
+        if kills == 10:
+            break
+    alone = start(tmp_path / "alone", words=words)
+    alone.join(WAIT)
+    wanted = records(tmp_path / "alone")
+    assert [one["system"] for one in wanted] == ["adabert", "bilstm-soft", "teacher"]
+    for number in range(attempt + 1):
+        assert records(tmp_path / str(number)) == wanted
 
 
 def test_two_runs_into_one_folder_do_the_work_once(start, made, left_alone, leftovers, tmp_path):
