@@ -1,27 +1,20 @@
 """The verbs that ask a finished student: ``evaluate`` on labelled rows, ``predict`` on any texts."""
 
 import argparse
-import csv
-import io
-import json
-import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from adabert_nni.config import Config, DataConfig, add_arguments, given_settings
 from adabert_nni.data.files_in import read_texts
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import read_json, write_json
 from adabert_nni.settings import STAGES
+from adabert_nni.verbs.answers import COLUMNS, FORMATS, from_lines, in_tuples, written
 from adabert_nni.verbs.options import json_file, positive, student_folder
 from adabert_nni.verbs.stages import scores
 
-if TYPE_CHECKING:
-    from adabert_nni.student.predict import Answer
-
-COLUMNS = ("text", "text_pair")
 SETTINGS = "settings.json"
 
 
@@ -110,75 +103,14 @@ def predict(args: argparse.Namespace) -> Iterator[str]:
     lines = write(answers)
     if args.output is None:
         return lines
-    return iter([f"{_written(lines, args.output)} rows: {args.output}"])
-
-
-def in_tuples(texts: list[str], columns: int) -> Iterator[tuple[str, ...]]:
-    """Texts as rows of ``columns``; AdaBertError if they do not come out even."""
-    if len(texts) % columns:
-        raise AdaBertError(
-            f"predict: got {len(texts)} texts for a student of pairs; give two a row"
-        )
-    return zip(*[iter(texts)] * columns, strict=True)
-
-
-def from_lines(stream: Iterable[bytes], columns: int) -> Iterator[tuple[str, ...]]:
-    """A row a line; the texts of a pair have a tab between them."""
-    for number, line in enumerate(stream, start=1):
-        try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            raise AdaBertError(
-                f"standard input line {number}: not UTF-8 ({error.reason})"
-            ) from None
-        yield tuple(text.split("\t")) if columns > 1 else (text,)
+    count = written(lines, args.output)
+    headed = form == "csv" and count > 0  # its first line names the columns
+    return iter([f"{count - headed} rows: {args.output}"])
 
 
 def _columns(text: str | None, text_pair: str | None) -> tuple[str, ...]:
     first = text or "text"
     return (first,) if text_pair is None else (first, text_pair)
-
-
-def _jsonl(answers: "Iterable[Answer]") -> Iterator[str]:
-    for answer in answers:
-        record = dict(zip(COLUMNS, answer.texts, strict=False))
-        told = {k: round(v, 6) if isinstance(v, float) else v for k, v in answer.told().items()}
-        yield json.dumps({**record, **told}, ensure_ascii=False)
-
-
-def _csv(answers: "Iterable[Answer]") -> Iterator[str]:
-    def line(cells: Iterable[object]) -> str:
-        buffer = io.StringIO()
-        csv.writer(buffer, lineterminator="").writerow(cells)
-        return buffer.getvalue()
-
-    for number, answer in enumerate(answers):
-        if number == 0:
-            yield line([*COLUMNS[: len(answer.texts)], *answer.told()])
-        told = (f"{v:.6f}" if isinstance(v, float) else v for v in answer.told().values())
-        yield line([*answer.texts, *told])
-
-
-FORMATS: dict[str, Callable[["Iterable[Answer]"], Iterator[str]]] = {"jsonl": _jsonl, "csv": _csv}
-
-
-def _written(lines: Iterator[str], path: Path) -> int:
-    """Write lines to a file that is there whole or not at all; how many there were."""
-    half, count = path.with_name(f".{path.name}.partial"), 0
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with half.open("w", encoding="utf-8", newline="\n") as file:
-            for line in lines:
-                file.write(line + "\n")
-                count += 1
-        os.replace(half, path)
-    except OSError as error:
-        raise AdaBertError(
-            f"{path}: cannot be written ({error.strerror}); choose another place"
-        ) from error
-    finally:
-        half.unlink(missing_ok=True)
-    return count - (path.suffix == ".csv" and count > 0)
 
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:

@@ -107,6 +107,13 @@ def test_csv_and_jsonl_files_hold_the_same_answers(student, capsys, tmp_path):
     ]
 
 
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_the_number_of_rows_is_told_whatever_the_file_is_called(student, capsys, tmp_path, form):
+    place = tmp_path / "a.csv"
+    told = said(capsys, "predict", student, *TEXTS, "--format", form, "--output", place)
+    assert told == f"{len(TEXTS)} rows: {place}\n"
+
+
 def test_a_broken_input_leaves_no_output_behind(student, capsys, tmp_path):
     (tmp_path / "rows.jsonl").write_text('{"text": "fine"}\n{"text": 3}\n')
     words = ["--input", str(tmp_path / "rows.jsonl"), "--output", str(tmp_path / "out.jsonl")]
