@@ -109,23 +109,6 @@ def test_the_paper_space_is_the_papers():
     assert (space.max_depth, space.dim) == (8, 128)
 
 
-def test_every_direct_requirement_has_one_exact_pin():
-    setup = configparser.ConfigParser()
-    setup.read(ROOT / "setup.cfg", encoding="utf-8")
-    extras = setup["options.extras_require"].values()
-    lines = "\n".join([setup["options"]["install_requires"], *extras]).splitlines()
-    wanted = {re.split(r"[<>=!~ ]", line)[0] for line in lines if line and not line.startswith("#")}
-    pins = [
-        line.split("==")
-        for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-        if not line.startswith("#")
-    ]
-    assert all(len(pin) == 2 and "*" not in pin[1] and "+" not in pin[1] for pin in pins)
-    spelt = [re.sub(r"[-_.]+", "-", name).lower() for name, _ in pins]
-    assert len(spelt) == len(set(spelt))
-    assert {re.sub(r"[-_.]+", "-", name).lower() for name in wanted} - set(spelt) == set()
-
-
 def test_every_data_file_of_the_package_is_installed_with_it():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")

@@ -26,7 +26,7 @@ from adabert_nni.folders import MANIFEST, check_manifest
 from adabert_nni.metrics import score
 from adabert_nni.model.modeling import AdaBertForSequenceClassification
 from adabert_nni.student.export import save_tokenizer
-from adabert_nni.student.formats import export_student, get_format, logits, made_up
+from adabert_nni.student.formats import FORMATS, export_student, get_format, logits, made_up
 from adabert_nni.student.onnx_graph import Logits
 from adabert_nni.student.vocabulary import prune_vocabulary
 
@@ -145,8 +145,13 @@ def load_export(folder: Path) -> nn.Module:
     Raises:
         AdaBertError: if it holds no export, or one whose file may run code as it is read.
     """
-    name = read_json(folder / RECORD).get("format")
-    form = get_format(name)
+    record = read_json(folder / RECORD)
+    name = record.get("format") if isinstance(record, dict) else None
+    if not isinstance(name, str) or name not in FORMATS:
+        raise AdaBertError(
+            f"{folder / RECORD}: the format is {name!r}, known are {', '.join(FORMATS)}; export again"
+        )
+    form = FORMATS[name]
     if form.runs_code:
         raise AdaBertError(
             f"{folder / form.file}: torch runs code of such a program as it reads it, so it is not read here; "

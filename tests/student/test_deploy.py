@@ -83,11 +83,17 @@ def test_a_torch_program_that_may_run_code_is_not_read(folder, tmp_path):
     with pytest.raises(AdaBertError, match="torch runs code of such a program as it reads it"):
         load_export(tmp_path / "out")
     assert not (tmp_path / "ran").exists()
-    with contextlib.suppress(
-        Exception
-    ):  # that there is something to fear: torch itself does run it
+    # There is something to fear: torch itself does run it, whatever it makes of the rest.
+    with contextlib.suppress(Exception):
         torch.export.load(tmp_path / "out" / "model.pt2")
     assert (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("record", ["[]", "{}", '{"format": []}', '{"format": "zip"}'])
+def test_a_record_that_names_no_format_is_refused_by_its_path(tmp_path, record):
+    (tmp_path / "export.json").write_text(record)
+    with pytest.raises(AdaBertError, match=r"export.json: the format is .*, known are folded"):
+        load_export(tmp_path)
 
 
 def test_accuracy_stands_beside_the_students(folder, tmp_path):

@@ -1,6 +1,6 @@
-"""No version that we pin or allow has a published vulnerability which is fixed elsewhere, or we say why.
+"""Every package that we ask for is pinned, and none that we allow has a mended vulnerability, or we say why.
 
-The table is what is known of the packages we ask for and of every pin that is not the newest release;
+The table of advisories is what is known of the packages we ask for and the pins that are not the newest release;
 ``pip-audit`` knows more where its database is in reach (results/reliability.md).
 """
 
@@ -52,10 +52,21 @@ def lowest(requirement: Requirement) -> Version:
     return max(floors, default=Version("0"))
 
 
-def pinned() -> dict[str, Version]:
+def pins() -> list[list[str]]:
+    """The lines of constraints.txt, taken apart at ``==``."""
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    pairs = [line.split("==") for line in lines if line and not line.startswith("#")]
-    return {canonicalize_name(name): Version(version) for name, version in pairs}
+    return [line.split("==") for line in lines if line and not line.startswith("#")]
+
+
+def pinned() -> dict[str, Version]:
+    """The one version of each package, by canonical name."""
+    return {canonicalize_name(name): Version(version) for name, version in pins()}
+
+
+def test_every_direct_requirement_has_one_exact_pin():
+    assert all(len(pin) == 2 and "*" not in pin[1] and "+" not in pin[1] for pin in pins())
+    assert len(pinned()) == len(pins())
+    assert allowed().keys() - pinned().keys() == set()
 
 
 def test_a_floor_is_read_off_a_requirement():
