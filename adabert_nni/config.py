@@ -18,6 +18,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from adabert_nni.errors import AdaBertError
+from adabert_nni.precision import resolve
 from adabert_nni.reading import checked, fields, hint, read_yaml
 from adabert_nni.settings import (
     SETTINGS,
@@ -54,6 +55,7 @@ NOT_HASHED = frozenset({"output", "threads", "cache", "data_dir", "repetitions",
 # Keys that are younger than runs which should keep their names: at these values they are not told.
 LATER = {
     "transfer": "hierarchical",
+    "precision": "auto",
     "student_word_dropout": 0.0,
     **dict.fromkeys(("baseline_epochs", "baseline_lr", "baseline_batch")),
 }
@@ -86,6 +88,11 @@ class Config:
             AdaBertError: naming every unknown key and every wrong value at once.
         """
         return cls(**checked(STAGES, flat, where))
+
+    @property
+    def precision(self) -> str:
+        """What products compute in here: "float32" or "bf16"."""
+        return resolve(self.run.precision)
 
     def flat(self) -> dict[str, Any]:
         """The settings as plain YAML values by key; `from_mapping` takes them back."""

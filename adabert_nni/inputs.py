@@ -124,6 +124,7 @@ def build_teacher(config: Config, splits: Splits, found: Places) -> Path:
             seed=config.data.split_seed,
             folder=folder,
             checkpoint=checkpoint,
+            precision=config.precision,
         ),
         found.teacher_from,
     )
@@ -169,6 +170,7 @@ def prepare(config: Config, dim: int, splits: Splits) -> Inputs:
             scale=task.scale,
             more=more,
             calibrated=config.teacher.probe_calibration == "selection",
+            precision=config.precision,
         ),
         found.probes_from,
     )

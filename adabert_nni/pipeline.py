@@ -80,6 +80,7 @@ def search(config: Config, output: Path, on_epoch: EpochReport | None = None) ->
             measured=limits.measured,
             on_epoch=after_epoch,
             checkpoint=checkpoint,
+            precision=config.precision,
         )
 
     made_from = {**settings, "inputs": inputs.name}

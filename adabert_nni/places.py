@@ -57,6 +57,8 @@ def places(config: Config, splits: Splits) -> Places:
         "base": weight_hashes(base),
         **{k: v for k, v in vars(settings).items() if k != "teacher" and k not in OF_PROBES},
     }
+    if config.run.precision != "auto":
+        teacher_from["precision"] = config.run.precision
     probes_from = {**teacher_from, **{k: getattr(settings, k) for k in OF_PROBES}}
     if len(splits.unlabelled):
         probes_from["more"] = run_hash(splits.unlabelled.texts)

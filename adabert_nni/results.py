@@ -47,7 +47,7 @@ def report(
         output,
         teacher=inputs.teacher,
         task=inputs.splits.task,
-        settings=settings,
+        settings={**settings, "precision": config.precision},
         repetitions=config.run.repetitions,
         seconds=time.monotonic() - started,
         exports=_exported(config.run.formats, inputs.splits, output),

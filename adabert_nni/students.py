@@ -70,6 +70,7 @@ def train_and_save(
         seed=config.run.seed,
         checkpoint=checkpoint,
         problem=task.problem,
+        precision=config.precision,
     )
     exported = student.cpu().without_probes()
     unscale_head(exported, task.scale)

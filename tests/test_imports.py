@@ -38,6 +38,7 @@ ROWS = [  # a row imports from the rows below it
         "metrics",
         "problems",
         "config",
+        "precision",
         "spaces",
         "settings",
         "reading",

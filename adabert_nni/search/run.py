@@ -74,6 +74,7 @@ def run_search(
     measured: Callable[[Architecture], float] | None = None,
     on_epoch: EpochReport | None = None,
     checkpoint: Checkpoint | None = None,
+    precision: str = "float32",
 ) -> Architecture:
     """Search and write what was found into ``folder``.
 
@@ -92,6 +93,7 @@ def run_search(
         on_epoch: called with (epoch, metrics) after each epoch, also, at once, for those that were
             done before a kill: NNI counts what a process reports, so its curve would lack them.
         checkpoint: where the search keeps its state, and goes on from after a kill.
+        precision: one of ``PRECISIONS``: what the ops compute in.
 
     Returns:
         The architecture of the most probable choices.
@@ -135,6 +137,7 @@ def run_search(
         alpha_weight_decay=settings.alpha_weight_decay,
         alpha_warmup=settings.alpha_warmup,
         clip_norm=settings.clip_norm,
+        precision=precision,
         costs=costs,
         targets=targets,
         seed=seed,

@@ -9,7 +9,6 @@ and all logging are left out. Must not know clocks and memory meters. Shapes: B 
 
 import warnings
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -21,11 +20,11 @@ from torch import Tensor, nn
 from adabert_nni.data.batches import Batch
 from adabert_nni.losses import total_loss
 from adabert_nni.model.ops import OPS
+from adabert_nni.precision import computing
 from adabert_nni.search.evaluator import SearchModule
 from adabert_nni.search.module import AdaBertModule
 from adabert_nni.search.space import DEPTH, AdaBertSpace
 from adabert_nni.search.strategy import AdaBertStrategy
-from adabert_nni.search.supernet import PRECISIONS, StraightThroughLayer
 
 GAMMA, CLIP_NORM = 0.8, 5.0
 STEPS_PER_EPOCH = 1000  # the loops' idea of an epoch, which never ends here
@@ -45,7 +44,7 @@ class StepSize:
         nodes: N of the cell.
         dim: channels D.
         vocab_size: WordPieces V.
-        precision: a key of ``PRECISIONS``: what ops compute in.
+        precision: one of ``PRECISIONS``: what ops compute in.
     """
 
     batch: int = 32
@@ -107,13 +106,12 @@ def build_step(row: str, size: StepSize, device: torch.device | None = None) -> 
 
 def _ours(estimator: str) -> Callable[[StepSize, torch.device], TrainingStep]:
     def build(size: StepSize, device: torch.device) -> TrainingStep:
-        strategy = AdaBertStrategy(estimator=estimator, gamma=GAMMA, clip_norm=CLIP_NORM)
+        strategy = AdaBertStrategy(
+            estimator=estimator, gamma=GAMMA, clip_norm=CLIP_NORM, precision=size.precision
+        )
         evaluator = _evaluator(SearchModule)
         evaluator.set_model(strategy.mutate_model(_space(size)))
         module = _ready(AdaBertModule(evaluator, strategy), device)
-        for layer in module.modules():
-            if isinstance(layer, StraightThroughLayer):
-                layer.precision = size.precision
 
         def take(batch: Batch, depth: int) -> None:
             fix_draws(strategy.alphas, depth)
@@ -130,13 +128,8 @@ def _nni(size: StepSize, device: torch.device) -> TrainingStep:
     evaluator.set_model(strategy.mutate_model(_space(size)))
     module = _ready(strategy.configure_oneshot_module(evaluator), device)
 
-    def autocast() -> AbstractContextManager[object]:
-        if size.precision == "float32":
-            return nullcontext()
-        return torch.autocast(device.type, PRECISIONS[size.precision])
-
     def take(batch: Batch, depth: int) -> None:
-        with autocast():  # as Lightning's bf16-mixed does
+        with computing(size.precision, device):  # as Lightning's bf16-mixed does
             module.training_step({"train": batch, "val": batch}, 1)
 
     return TrainingStep(module, _batch(size, device), 2, (size.max_depth,), take)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.ops import cost_vector
+from adabert_nni.precision import PRECISIONS
 from adabert_nni.search.evaluator import SearchModule
 from adabert_nni.search.gumbel import GumbelSampler
 from adabert_nni.search.module import AdaBertModule
@@ -44,6 +45,7 @@ class AdaBertStrategy(OneShotStrategy):
         alpha_weight_decay: float = 1e-3,
         alpha_warmup: int = 0,
         clip_norm: float = 5.0,
+        precision: str = "float32",
         costs: Mapping[str, float] | None = None,
         targets: Sequence[Target] = (),
         seed: int = 0,
@@ -63,6 +65,7 @@ class AdaBertStrategy(OneShotStrategy):
             alpha_weight_decay: weight decay of P_alpha.
             alpha_warmup: epochs at the start in which only the weights move, >= 0.
             clip_norm: largest norm of the weights' gradient, > 0.
+            precision: "float32" or "bf16": what the ops compute in.
             costs: of each op in equation (5), in any unit, such as measured times; None takes SIZE + FLOPs.
             targets: what the student must keep to, each with a multiplier of its own in the loss.
             seed: seeds sampling and dropout, with the epoch.
@@ -71,14 +74,19 @@ class AdaBertStrategy(OneShotStrategy):
             on_step: called with the loss after each step.
 
         Raises:
-            AdaBertError: if the estimator is unknown.
+            AdaBertError: if the estimator or the precision is unknown.
         """
         super().__init__()
         if estimator not in ESTIMATORS:
             raise AdaBertError(
                 f"search: estimator is {estimator!r}; it must be one of {', '.join(ESTIMATORS)}"
             )
+        if precision not in PRECISIONS:
+            raise AdaBertError(
+                f"search: precision is {precision!r}; it must be one of {', '.join(PRECISIONS)}"
+            )
         self.gamma, self.beta, self.estimator = gamma, beta, estimator
+        self.precision = precision
         self.tau_start, self.tau_end = tau_start, tau_end
         self.alpha_lr, self.alpha_weight_decay, self.alpha_warmup = (
             alpha_lr,
@@ -117,7 +125,7 @@ class AdaBertStrategy(OneShotStrategy):
             edge = cast(Any, module)  # NNI is not typed
             alpha = self._alpha(edge.label, len(edge))
             made = StraightThroughLayer(
-                edge.candidates, edge.label, alpha, self.sampler, self.estimator
+                edge.candidates, edge.label, alpha, self.sampler, self.estimator, self.precision
             )
             return made, True
         if type(module) is InputChoice:

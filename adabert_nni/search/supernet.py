@@ -4,7 +4,6 @@ What a draw is and how its gradient is found is in ``gumbel``. Shapes: n candida
 (B, C).
 """
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -13,11 +12,10 @@ from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
 from torch import Tensor, nn
 
 from adabert_nni.model.architecture import ZERO
+from adabert_nni.precision import computing
 from adabert_nni.search.gumbel import Draw, GumbelSampler, mix
 
 ESTIMATORS = ("exact", "sampled")
-# What the ops compute in; weights, states, BatchNorm's statistics, P_alpha and losses are always float32.
-PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16}
 
 
 class _SharedChoice(BaseSuperNetModule):
@@ -73,7 +71,7 @@ class StraightThroughLayer(LayerChoice, _SharedChoice):
         estimator: str,
         precision: str = "float32",
     ) -> None:
-        """Choose among ``candidates`` with logits ``alpha`` (n,); they compute in ``precision``."""
+        """Choose among ``candidates`` with logits ``alpha`` (n,); states are float32, ops in ``precision``."""
         super().__init__(candidates, label=label)
         self._share(alpha, sampler, estimator)
         self.precision = precision
@@ -81,7 +79,7 @@ class StraightThroughLayer(LayerChoice, _SharedChoice):
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """(B, L, D), (B, L, 1) -> (B, L, D); without grad mode only the chosen op runs."""
         draw = self.current()
-        with self._autocast(x.device.type):
+        with computing(self.precision, x.device):
             chosen = self[self.names[draw.index]](x, mask)
             if not torch.is_grad_enabled() or not draw.soft.requires_grad:
                 return chosen.to(x.dtype)
@@ -98,11 +96,6 @@ class StraightThroughLayer(LayerChoice, _SharedChoice):
             for index, name in enumerate(self.names)
             if index != chosen and name != ZERO
         }
-
-    def _autocast(self, device: str) -> AbstractContextManager[Any]:
-        if self.precision == "float32":
-            return nullcontext()
-        return torch.autocast(device, PRECISIONS[self.precision])
 
     def export(self, memo: dict[str, Any]) -> dict[str, Any]:
         """{label: name of the most probable op}."""

@@ -20,6 +20,7 @@ from adabert_nni.data.encoding import Encoded
 from adabert_nni.losses import total_loss
 from adabert_nni.metrics import score
 from adabert_nni.model.modeling import AdaBertForSequenceClassification
+from adabert_nni.precision import computing
 from adabert_nni.problems import CLASSIFICATION, Problem
 from adabert_nni.training import fit, predict
 
@@ -47,6 +48,7 @@ def train_student(
     seed: int,
     checkpoint: Checkpoint | None = None,
     problem: Problem = CLASSIFICATION,
+    precision: str = "float32",
 ) -> list[dict[str, float]]:
     """Train in place with AdamW and a cosine schedule; keep the epoch that is best on ``selection``.
 
@@ -63,6 +65,7 @@ def train_student(
         seed: seeds the order of the rows and dropout.
         checkpoint: where the training keeps its state, and goes on from after a kill.
         problem: the kind of problem; an epoch is chosen by its first metric.
+        precision: one of ``PRECISIONS``, of the training alone; scores are those in float32.
 
     Returns:
         ``epoch`` and ``selection_accuracy`` (or ``selection_r2``) before the first epoch (0) and after each, then
@@ -70,7 +73,9 @@ def train_student(
     """
 
     def step(batch: Batch) -> Tensor:
-        logits = list(model.body.layer_logits(batch["input_ids"], batch["attention_mask"]))
+        with computing(precision, batch["labels"].device):
+            layers = list(model.body.layer_logits(batch["input_ids"], batch["attention_mask"]))
+        logits = [layer.float() for layer in layers]
         labels, table = batch["labels"], batch["teacher"]
         task = problem.task_loss(logits[-1], labels)
         told = logits[-1:] if settings.transfer == "last" else logits

@@ -5,7 +5,6 @@ know of probes, searches or students. Shapes: B batch, C classes.
 Regression learns values less their mean, over their deviation; the saved head answers in the labels' unit.
 """
 
-import contextlib
 import copy
 import functools
 import logging
@@ -25,6 +24,7 @@ from adabert_nni.data.loading import Splits
 from adabert_nni.data.tasks import Task
 from adabert_nni.files import write_json
 from adabert_nni.metrics import PREDICTIONS, answers, score
+from adabert_nni.precision import computing
 from adabert_nni.problems import unscale_head
 from adabert_nni.teacher.embeddings import check_length
 from adabert_nni.teacher.loading import load_classifier, load_tokenizer
@@ -50,6 +50,7 @@ def finetune_teacher(
     seed: int,
     folder: Path,
     checkpoint: Checkpoint | None = None,
+    precision: str = "float32",
 ) -> dict[str, Any]:
     """Fine-tune a teacher, or take one as it is; write model, tokenizer, ``metrics.json``, ``predictions.json``.
 
@@ -64,6 +65,7 @@ def finetune_teacher(
         seed: of the head, the order of rows and dropout.
         folder: an existing folder to write into.
         checkpoint: where the training keeps its state, and goes on from after a kill.
+        precision: one of ``PRECISIONS``, of the training alone; scores are those in float32.
 
     Returns:
         What ``metrics.json`` says: scores on selection and validation, the chosen epoch (from 1; 0
@@ -89,7 +91,7 @@ def finetune_teacher(
         fit(
             model,
             train,
-            functools.partial(_step, model, task.problem.task_loss),
+            functools.partial(_step, model, task.problem.task_loss, precision),
             optimizer,
             schedule,
             epochs=epochs,
@@ -116,6 +118,7 @@ def finetune_teacher(
             "weight_decay": weight_decay,
             "max_length": max_length,
             "seed": seed,
+            "precision": precision,
         },
         "selection": evaluate(model, selection, task, "teacher on selection"),
         "validation": score(task.metrics, task.problem.predictions(found), validation.labels),
@@ -150,12 +153,14 @@ def _optimizer(model: nn.Module, lr: float, weight_decay: float) -> torch.optim.
     return torch.optim.AdamW(groups, lr=lr, fused=True)  # fused: same formula, 8x faster on a CPU
 
 
-def _step(model: PreTrainedModel, loss: Callable[[Tensor, Tensor], Tensor], batch: Batch) -> Tensor:
-    """The loss of a batch, in bfloat16 where the hardware multiplies it natively."""
-    device = batch["labels"].device.type
-    native = device == "cuda" or torch.cpu._is_amx_tile_supported()
-    fast = torch.autocast(device, torch.bfloat16) if native else contextlib.nullcontext()
-    with fast:
+def _step(
+    model: PreTrainedModel,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    precision: str,
+    batch: Batch,
+) -> Tensor:
+    """The loss of a batch, in float32 whatever the model computes in."""
+    with computing(precision, batch["labels"].device):
         logits = model(**model_inputs(model, batch)).logits
     return loss(logits.float(), batch["labels"])
 

@@ -19,6 +19,7 @@ from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.data.batches import LengthBuckets, loader
 from adabert_nni.data.encoding import Encoded
 from adabert_nni.errors import AdaBertError
+from adabert_nni.precision import computing
 from adabert_nni.progress import progress
 from adabert_nni.training import model_inputs, row_positions, to_device
 
@@ -35,6 +36,7 @@ def hidden_states(
     name: str,
     kept: Checkpoint | None = None,
     turn: Callable[[Tensor], Tensor] | None = None,
+    precision: str = "float32",
 ) -> tuple[Tensor, Tensor]:
     """One pass of the teacher over the rows.
 
@@ -46,6 +48,7 @@ def hidden_states(
         name: of the split, for progress lines and the file.
         kept: where the pass keeps what it has; a state holds the rows since the one before.
         turn: what to keep in the place of a batch's features (B, J, F); None keeps them as they are.
+        precision: one of ``PRECISIONS``: what the teacher computes in.
 
     Returns:
         Features (R, J, F) float16, or what they were turned into, placed; the teacher's logits (R, C) float32
@@ -73,7 +76,8 @@ def hidden_states(
     with torch.no_grad():
         for batch in progress(left, len(batches), label, first=done):
             batch = to_device(batch, device)
-            output = model(**model_inputs(model, batch), output_hidden_states=True)
+            with computing(precision, device):
+                output = model(**model_inputs(model, batch), output_hidden_states=True)
             found = layer_features(output.hidden_states[1:], batch["attention_mask"])
             fresh.append(row_positions(rows, batch["ids"].cpu()))
             put(

@@ -52,6 +52,7 @@ def build_probes(
     scale: Scale = UNSCALED,
     more: Encoded | None = None,
     calibrated: bool = True,
+    precision: str = "float32",
 ) -> dict[str, Any]:
     """Train a probe per layer and write the table of the training rows, and how good it is.
 
@@ -75,6 +76,7 @@ def build_probes(
         more: rows that no probe is trained on, such as unlabelled ones; the table holds them too.
         calibrated: no probe, nor the head, is surer than it is right on ``selection`` (`calibration`);
             False leaves the table as the paper has it.
+        precision: one of ``PRECISIONS``: what the teacher computes in.
 
     Returns:
         What ``probes.json`` says: per layer the penalty, the temperature (the head's comes last) and the
@@ -100,11 +102,17 @@ def build_probes(
     kept = {name: checkpoint and checkpoint.part(name) for name in ("train", "selection")}
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         seen, teacher_train = hidden_states(
-            model, train, place, Path(scratch), "train", kept["train"]
+            model, train, place, Path(scratch), "train", kept["train"], precision=precision
         )
         same = torch.arange(len(selection))
         unseen, teacher_selection = hidden_states(
-            model, selection, same, Path(scratch), "selection", kept["selection"]
+            model,
+            selection,
+            same,
+            Path(scratch),
+            "selection",
+            kept["selection"],
+            precision=precision,
         )
         inverse = place.argsort()
         probes = Probes(seen, train.labels[inverse], labels, len(PENALTIES), problem)
@@ -134,7 +142,9 @@ def build_probes(
         "hidden_state_bytes": cache_bytes,
     }
     if more is not None and len(more):
-        further, heads = table_of(model, chosen, more, checkpoint and checkpoint.part("more"))
+        further, heads = table_of(
+            model, chosen, more, checkpoint and checkpoint.part("more"), precision
+        )
         table, ids = torch.cat([table, further]), torch.cat([ids, more.ids])
         answers = torch.cat([answers, problem.beliefs(in_units(heads, scale) / head)])
     spent = max(part.spent if part else 0.0 for part in (*kept.values(), checkpoint))
@@ -151,6 +161,7 @@ def table_of(
     chosen: Callable[[Tensor], Tensor],
     rows: Encoded,
     kept: Checkpoint | None = None,
+    precision: str = "float32",
 ) -> tuple[Tensor, Tensor]:
     """What trained probes believe of any rows; their hidden states are not kept.
 
@@ -159,12 +170,15 @@ def table_of(
         chosen: what ``Probes.keep`` gives.
         rows: R rows.
         kept: where the pass keeps its state.
+        precision: one of ``PRECISIONS``: what the teacher computes in.
 
     Returns:
         Beliefs of the probes (R, J, C); outputs of the teacher's own head (R, C). In the rows' order.
     """
     place = torch.arange(len(rows))
-    return hidden_states(model, rows, place, Path(), "further rows", kept, turn=chosen)
+    return hidden_states(
+        model, rows, place, Path(), "further rows", kept, turn=chosen, precision=precision
+    )
 
 
 def load_probes(folder: Path) -> dict[str, Tensor]:

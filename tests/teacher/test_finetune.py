@@ -101,7 +101,7 @@ def test_the_folder_is_a_hugging_face_classifier_with_class_names(teacher):
 def test_the_metrics_file_is_what_the_function_returns(teacher):
     folder, metrics = teacher
     assert json.loads((folder / "metrics.json").read_text()) == metrics
-    assert metrics["settings"] == {"epochs": 4, **SETTINGS}
+    assert metrics["settings"] == {"epochs": 4, "precision": "float32", **SETTINGS}
     assert metrics["rows"] == {"train": 160, "selection": 40}
 
 

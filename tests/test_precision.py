@@ -1,0 +1,52 @@
+"""bfloat16: chosen only where it is faster, in products alone, and close to float32."""
+
+import pytest
+import torch
+from torch import nn
+
+from adabert_nni import precision
+from adabert_nni.config import Config
+from adabert_nni.precision import computing, native_bf16, resolve
+
+CPU = torch.device("cpu")
+
+
+def test_within_bf16_products_round_to_eight_bits_and_weights_stay():
+    layer, x = nn.Linear(64, 8), torch.randn(5, 64)
+    plain = layer(x)
+    with computing("float32", CPU):
+        assert torch.equal(layer(x), plain)
+    with computing("bf16", CPU):
+        rounded = layer(x)
+    assert rounded.dtype == torch.bfloat16
+    assert not torch.equal(rounded.float(), plain)
+    assert torch.allclose(rounded.float(), plain, atol=0.05)
+    rounded.float().sum().backward()
+    assert layer.weight.dtype == layer.weight.grad.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("amx", "avx512", "found"),
+    [(False, False, "float32"), (True, False, "bf16"), (False, True, "bf16")],
+)
+def test_auto_is_bf16_where_the_processor_has_such_products(monkeypatch, amx, avx512, found):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
+    assert native_bf16() == (found == "bf16")
+    assert resolve("auto") == found
+    assert resolve("float32") == "float32"
+    assert resolve("bf16") == "bf16"
+
+
+def test_auto_keeps_a_run_s_name_on_every_machine_and_a_precision_asked_for_changes_it(monkeypatch):
+    def told(machine, **settings):
+        monkeypatch.setattr(precision, "native_bf16", lambda device="cpu": machine)
+        config = Config.from_mapping(settings, "test")
+        return config.precision, config.deciding()
+
+    (half, here), (full, there) = told(True), told(False)
+    assert (half, full) == ("bf16", "float32")
+    assert here == there
+    assert "precision" not in here
+    assert told(True, precision="float32") == ("float32", {**here, "precision": "float32"})
