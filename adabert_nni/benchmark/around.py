@@ -16,7 +16,8 @@ from adabert_nni.data.encoding import Encoded
 from adabert_nni.search.run import TaskShape, run_search
 from adabert_nni.spaces import SpaceConfig
 
-STEPS, SHORTEST, LONGEST = 12, 4, 24  # tokens of a row, 14 on average, as in SST-2
+STEPS = 60  # of the epoch; a real one has hundreds, and starts but once too
+SHORTEST, LONGEST = 4, 24  # tokens of a row, 14 on average, as in SST-2
 VOCABULARY, TEACHER_LAYERS = 30522, 12
 LOOP = ("loops/fit_loop.py", "run")
 ARITHMETIC = {

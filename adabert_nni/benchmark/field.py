@@ -111,6 +111,19 @@ def students(
         yield Runner(f"student-{name}", backend, module, params, made["bytes"], twin)
 
 
+def base_in_bf16(base: nn.Module) -> Runner:
+    """BERT-base in PyTorch, weights and products in bfloat16.
+
+    Args:
+        base: BERT-base in float32; left as it is.
+
+    Returns:
+        Its runner, on the same device.
+    """
+    half, params = copy.deepcopy(base).bfloat16(), count_params(base)
+    return Runner(BASE, "torch-bf16", half, params, 2 * params, base)
+
+
 def base_in_onnx(base: nn.Module, folder: Path, left_out: list[str]) -> Iterator[Runner]:
     """BERT-base run by onnxruntime: in float32, and with the int8 products of its own quantiser.
 

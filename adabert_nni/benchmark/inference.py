@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
-from adabert_nni.benchmark.field import BASE, Runner, base_in_onnx, peers, students
+from adabert_nni.benchmark.field import BASE, Runner, base_in_bf16, base_in_onnx, peers, students
 from adabert_nni.benchmark.machine import device, surroundings
 from adabert_nni.benchmark.timing import (
     Clock,
@@ -31,6 +31,7 @@ from adabert_nni.benchmark.timing import (
 )
 from adabert_nni.model.architecture import Architecture, edge_names
 from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
+from adabert_nni.precision import native_bf16
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +107,11 @@ def run_inference_benchmark(
                 left_out.append(f"{BASE} in onnxruntime: not run {why}")
             else:
                 field += base_in_onnx(field[0].module, Path(folder), left_out)
-            left_out.append(f"{BASE} in torch-bf16: never run, so that column is empty there")
+            if native_bf16(device().type) and not quick:
+                field.append(base_in_bf16(field[0].module))
+            else:
+                why = "with --quick" if quick else "where a processor has no such products"
+                left_out.append(f"{BASE} in torch-bf16: not run {why}")
             longest = setting(student, "max_position_embeddings")
             rows = _rows(
                 field,

@@ -18,6 +18,7 @@ from adabert_nni.benchmark.machine import device, surroundings
 from adabert_nni.benchmark.timing import Clock, peak_gflops, share_of_peak, timing
 from adabert_nni.benchmark.workers import Worker, working
 from adabert_nni.errors import AdaBertError
+from adabert_nni.precision import native_bf16
 from adabert_nni.search.steps import STEPS, StepSize
 from adabert_nni.spaces import SpaceConfig
 
@@ -44,22 +45,22 @@ class Case:
     least: int = 3
 
 
-def cases(*, quick: bool, gpu: bool) -> list[Case]:
+def cases(*, quick: bool, native: bool) -> list[Case]:
     """What is timed.
 
     Args:
         quick: two small sizes.
-        gpu: a CPU without bf16 products takes minutes for a step in bf16, so that it gets a small one.
+        native: whether bf16 products are; else a large step takes minutes in it, and a small one is timed.
 
     Returns:
         The first one is what is talked about.
     """
-    half = replace(PAPER if gpu else BASE, precision="bf16")
     if quick:
         return [Case(BASE, 8.0), Case(replace(BASE, precision="bf16"), 8.0)]
+    halves = [replace(size, precision="bf16") for size in ((PAPER, REAL) if native else (BASE,))]
     grown = [Case(size, 6.0) for size in GROWN.values()]
     first = [Case(PAPER, 60.0, least=2), Case(REAL, 20.0, least=2), Case(BASE, 4.0)]
-    return [*first, *grown, Case(half, 6.0, least=2)]
+    return [*first, *grown, *(Case(half, 6.0, least=2) for half in halves)]
 
 
 NOTES = {
@@ -75,7 +76,7 @@ NOTES = {
     "speedup_per_pass counts one of its two passes only",
     "floor_ms": "FLOPs of products and convolutions at the peak of a float32 matrix product in torch",
     "data": "random ids, every token real, random weights, SGD and Adam",
-    "bf16": "on a CPU at a small size: without bf16 products it is slower than float32",
+    "bf16": "at a small size where the processor has no bf16 products, for there it is slower than float32",
 }
 
 
@@ -99,7 +100,7 @@ def run_search_benchmark(
     try:
         torch.set_num_threads(threads or before)
         settings = {**surroundings(), "quick": quick, "notes": NOTES}
-        for case in cases(quick=quick, gpu=device().type != "cpu"):
+        for case in cases(quick=quick, native=native_bf16(device().type)):
             logger.info("benchmark: %s", case.size)
             try:
                 rows += timed(case, settings["peak_gflops"], clock)

@@ -38,8 +38,12 @@ def small(monkeypatch, tiny):
     monkeypatch.setattr(inference, "ROUNDS", 1)
 
 
-def test_every_form_of_the_student_stands_beside_every_peer(small, student, tiny):
+@pytest.mark.parametrize("native", [False, True])
+def test_every_form_of_the_student_stands_beside_every_peer(
+    small, student, tiny, monkeypatch, native
+):
     pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(inference, "native_bf16", lambda device: native)
     found = run_inference_benchmark(student, teacher=tiny(2), threads=1)
     of_peers = {(name, "torch") for name in (*peers.PEERS, "teacher")}
     of_students = {
@@ -47,6 +51,7 @@ def test_every_form_of_the_student_stands_beside_every_peer(small, student, tiny
         *{("student-onnx", "onnxruntime"), ("student-onnx-int8", "onnxruntime-int8")},
     }
     base = {("bert-base", "onnxruntime"), ("bert-base", "onnxruntime-int8")}
+    base |= {("bert-base", "torch-bf16")} if native else set()
     rows = {(r["batch"], r["length"], r["model"], r["backend"]): r for r in found["rows"]}
     expected = of_peers | of_students | base
     assert set(rows) == {(*size, *who) for size in ((1, 4), (3, 8)) for who in expected}
@@ -57,7 +62,7 @@ def test_every_form_of_the_student_stands_beside_every_peer(small, student, tiny
         same = rows.get((batch, length, "bert-base", backend))
         wanted = same["ms"] / found_row["ms"] if same else None
         assert found_row["speedup_vs_bert_base_same_backend"] == wanted
-        assert (wanted is None) == (backend == "torch-bf16")
+        assert (wanted is None) == (backend == "torch-bf16" and not native)
         assert found_row["bytes"] > 0 < found_row["gflop"], model
     assert {"threads", "peak_gflops", "commit", "versions", "device"} <= set(found["settings"])
 
