@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from adabert_nni.benchmark.timing import count_params, peak_gflops
+from adabert_nni.benchmark.counting import count_params
+from adabert_nni.benchmark.timing import peak_gflops
 from adabert_nni.config import Config
 from adabert_nni.data.encoding import encode
 from adabert_nni.data.loading import Splits

@@ -16,21 +16,12 @@ import torch
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
+from adabert_nni.benchmark.counting import flops, setting, share_of_peak
 from adabert_nni.benchmark.field import BASE, Runner, base_in_bf16, base_in_onnx, peers, students
 from adabert_nni.benchmark.machine import device, surroundings
-from adabert_nni.benchmark.timing import (
-    Clock,
-    Timing,
-    flops,
-    measure,
-    peak_gflops,
-    random_ids,
-    setting,
-    share_of_peak,
-    timing,
-)
-from adabert_nni.model.architecture import Architecture, edge_names
-from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
+from adabert_nni.benchmark.timing import Clock, Timing, measure, peak_gflops
+from adabert_nni.benchmark.tokenisation import tokenisation
+from adabert_nni.model.modeling import AdaBertForSequenceClassification
 from adabert_nni.precision import native_bf16
 
 logger = logging.getLogger(__name__)
@@ -57,15 +48,6 @@ NOTES = {
     "floor_ms": "the model's FLOPs at that peak",
     "bert_base_int8": "quantize_dynamic of onnxruntime, int8 weights",
 }
-
-
-def reference_student() -> AdaBertForSequenceClassification:
-    """Three cells of nine convolutions of 3 taps, random weights: a student of ordinary size."""
-    architecture = Architecture(3, 3, dict.fromkeys(edge_names(3), "std_conv_3"))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        config = AdaBertConfig(architecture.to_dict(), num_labels=2)
-        return AdaBertForSequenceClassification(config).eval()
 
 
 def run_inference_benchmark(
@@ -96,6 +78,7 @@ def run_inference_benchmark(
     started, before = clock(), torch.get_num_threads()
     student = copy.deepcopy(student).float().cpu().eval()
     left_out: list[str] = []
+    shapes = QUICK_SHAPES if quick else SHAPES
     try:
         torch.set_num_threads(threads or before)
         settings = {**surroundings(), "quick": quick, "notes": NOTES}
@@ -117,7 +100,7 @@ def run_inference_benchmark(
                 field,
                 student,
                 settings["peak_gflops"],
-                [shape for shape in (QUICK_SHAPES if quick else SHAPES) if shape[1] <= longest],
+                [shape for shape in shapes if shape[1] <= longest],
                 lambda: (QUICK_SECONDS if quick else SECONDS) - (clock() - started),
                 left_out,
                 clock,
@@ -125,7 +108,7 @@ def run_inference_benchmark(
         settings["peak_gflops_afterwards"] = peak_gflops(device=device())
         if tokenizer is None:
             left_out.append("tokenisation: the student has no tokenizer")
-        spoken = [] if tokenizer is None else _tokenisation(tokenizer, quick, clock)
+        spoken = [] if tokenizer is None else tokenisation(tokenizer, shapes, ROUNDS, clock)
     finally:
         torch.set_num_threads(before)
     return {"settings": settings, "rows": rows, "tokenisation": spoken, "left_out": left_out}
@@ -213,21 +196,3 @@ def row(
         "share_of_peak": share_of_peak(gflop, found.ms, peak),
         "floor_ms": 1000 * gflop / peak,
     }
-
-
-def _tokenisation(
-    tokenizer: PreTrainedTokenizerBase, quick: bool, clock: Clock
-) -> list[dict[str, Any]]:
-    """Text to padded ids, with texts of random pieces; the first call is not counted."""
-    rows = []
-    for batch, length in QUICK_SHAPES if quick else SHAPES:
-        ids = random_ids(batch, length, tokenizer.vocab_size)
-        texts = tokenizer.batch_decode(ids, skip_special_tokens=True)
-        times = []
-        for _ in range(1 + ROUNDS):
-            start = clock()
-            tokenizer(texts, padding=True, truncation=True, max_length=length, return_tensors="pt")
-            times.append(1000 * (clock() - start))
-        ms = timing(times[1:]).ms
-        rows.append({"batch": batch, "length": length, "ms": ms, "texts_per_s": 1000 * batch / ms})
-    return rows

@@ -14,8 +14,9 @@ from typing import Any
 import torch
 
 from adabert_nni.benchmark.around import profile_search
+from adabert_nni.benchmark.counting import share_of_peak
 from adabert_nni.benchmark.machine import device, surroundings
-from adabert_nni.benchmark.timing import Clock, peak_gflops, share_of_peak, timing
+from adabert_nni.benchmark.timing import Clock, peak_gflops, timing
 from adabert_nni.benchmark.workers import Worker, working
 from adabert_nni.errors import AdaBertError
 from adabert_nni.precision import native_bf16

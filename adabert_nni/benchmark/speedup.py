@@ -10,8 +10,9 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from adabert_nni.benchmark.counting import count_params, setting
 from adabert_nni.benchmark.peers import PEERS, build_peer
-from adabert_nni.benchmark.timing import Clock, count_params, device_of, measure, setting
+from adabert_nni.benchmark.timing import Clock, device_of, measure
 from adabert_nni.errors import AdaBertError
 
 

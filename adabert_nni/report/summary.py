@@ -15,8 +15,8 @@ from typing import Any
 from torch import nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
+from adabert_nni.benchmark.counting import count_params, flops, setting
 from adabert_nni.benchmark.speedup import speedups
-from adabert_nni.benchmark.timing import count_params, flops, setting
 from adabert_nni.data.tasks import Task
 from adabert_nni.files import atomic_write, read_json, write_json
 from adabert_nni.model.architecture import Architecture

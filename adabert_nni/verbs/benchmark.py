@@ -63,7 +63,8 @@ class Benchmark:
 
 def inference(args: argparse.Namespace) -> str:
     """Time a student in every format beside BERT-base, its teacher and its peers."""
-    from adabert_nni.benchmark.inference import reference_student, run_inference_benchmark
+    from adabert_nni.benchmark.field import reference_student
+    from adabert_nni.benchmark.inference import run_inference_benchmark
     from adabert_nni.report.tables import markdown_table
     from adabert_nni.student.deploy import WEIGHTS, load_student
 

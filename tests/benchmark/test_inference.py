@@ -4,9 +4,10 @@ import pytest
 from torch import nn
 
 from adabert_nni.benchmark import inference, machine, peers
-from adabert_nni.benchmark.field import Runner
-from adabert_nni.benchmark.inference import reference_student, row, run_inference_benchmark
-from adabert_nni.benchmark.timing import Timing, count_params
+from adabert_nni.benchmark.counting import count_params
+from adabert_nni.benchmark.field import Runner, reference_student
+from adabert_nni.benchmark.inference import row, run_inference_benchmark
+from adabert_nni.benchmark.timing import Timing
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from adabert_nni.benchmark.counting import count_params
 from adabert_nni.benchmark.peers import BiLstmSoft, build_peer
-from adabert_nni.benchmark.timing import count_params
 
 
 def test_bert_base_has_its_known_size_and_leaves_the_seed_alone():

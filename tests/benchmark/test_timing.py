@@ -4,14 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from adabert_nni.benchmark.timing import (
-    count_params,
-    flops,
-    measure,
-    peak_gflops,
-    random_ids,
-    share_of_peak,
-)
+from adabert_nni.benchmark.timing import measure, peak_gflops, random_ids
 from adabert_nni.errors import AdaBertError
 
 
@@ -88,34 +81,5 @@ def test_a_pair_has_its_separators_at_the_end_of_each_half_only():
     assert ids.eq(3).nonzero()[:, 1].tolist() == [3, 7] * 4
 
 
-def test_a_shared_parameter_counts_once():
-    first, second = nn.Linear(3, 3, bias=False), nn.Linear(3, 3, bias=False)
-    second.weight = first.weight
-    assert count_params(nn.Sequential(first, second)) == 9
-
-
-def test_flops_are_two_per_multiply_add_with_attention_counted(tiny):
-    batch, length, width, inner = 2, 8, 16, 24
-    layer = batch * length * (4 * width * width + 2 * width * inner)
-    attention = 2 * batch * length * length * width  # scores, and the sum they weigh
-    head = batch * (width * width + width * 2)
-    expected = 2 * (layer + attention + head) / 1e9
-    assert flops(tiny(2), batch, length) == pytest.approx(expected)
-
-
-def test_the_products_inside_a_fused_lstm_are_counted():
-    class Lstm(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.words, self.lstm = nn.Embedding(50, 4), nn.LSTM(4, 3, batch_first=True)
-
-        def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-            return self.lstm(self.words(input_ids))[0]
-
-    # 2 a multiply-add, 4 gates of 3, each reading 4 inputs and 3 states, at each of 2 x 6 tokens
-    assert flops(Lstm(), 2, 6, vocab_size=50) * 1e9 == pytest.approx(2 * 4 * 3 * (4 + 3) * 2 * 6)
-
-
-def test_the_share_of_peak_is_work_over_what_the_time_allows():
-    assert share_of_peak(gflop=5.0, ms=100.0, peak=200.0) == pytest.approx(0.25)  # 50 of 200 a s
+def test_the_peak_is_measured():
     assert peak_gflops(size=64, repetitions=2, threads=1) > 0
