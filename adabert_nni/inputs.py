@@ -17,7 +17,7 @@ from adabert_nni.config import Config, DataConfig
 from adabert_nni.data.encoding import Encoded, encode
 from adabert_nni.data.loading import Splits, load_splits
 from adabert_nni.places import Places, places
-from adabert_nni.search.run import TaskShape
+from adabert_nni.search.task import TaskShape
 from adabert_nni.student.derive import factorise
 from adabert_nni.teacher.augmented import build_augmented, read_augmented
 from adabert_nni.teacher.embeddings import embedding_tables

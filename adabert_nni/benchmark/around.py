@@ -13,7 +13,8 @@ import torch
 
 from adabert_nni.config import SearchConfig
 from adabert_nni.data.encoding import Encoded
-from adabert_nni.search.run import TaskShape, run_search
+from adabert_nni.search.run import run_search
+from adabert_nni.search.task import TaskShape
 from adabert_nni.spaces import SpaceConfig
 
 STEPS = 60  # of the epoch; a real one has hundreds, and starts but once too

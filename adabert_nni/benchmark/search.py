@@ -20,7 +20,8 @@ from adabert_nni.benchmark.timing import Clock, peak_gflops, timing
 from adabert_nni.benchmark.workers import Worker, working
 from adabert_nni.errors import AdaBertError
 from adabert_nni.precision import native_bf16
-from adabert_nni.search.steps import STEPS, StepSize
+from adabert_nni.search.step_parts import StepSize
+from adabert_nni.search.steps import STEPS
 from adabert_nni.spaces import SpaceConfig
 
 logger = logging.getLogger(__name__)

@@ -21,7 +21,8 @@ from adabert_nni.benchmark.machine import device
 from adabert_nni.benchmark.memory import PeakMemory
 from adabert_nni.benchmark.timing import seconds_of
 from adabert_nni.errors import AdaBertError
-from adabert_nni.search.steps import StepSize, TrainingStep, build_step
+from adabert_nni.search.step_parts import StepSize
+from adabert_nni.search.steps import TrainingStep, build_step
 
 WAYS = multiprocessing.get_all_start_methods()
 CONTEXT: Any = multiprocessing.get_context("forkserver" if "forkserver" in WAYS else "spawn")

@@ -5,21 +5,17 @@ form), ``supernet.safetensors``, ``search.json`` (numbers per epoch) and ``p_alp
 """
 
 import logging
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import torch
 from nni.nas.evaluator.pytorch import Lightning, Trainer
-from torch import Tensor
 
 from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.config import SearchConfig
 from adabert_nni.data.encoding import Encoded
 from adabert_nni.model.architecture import Architecture
-from adabert_nni.problems import CLASSIFICATION, Problem
 from adabert_nni.progress import progress
 from adabert_nni.search.evaluator import SearchData, SearchModule
 from adabert_nni.search.experiment import InProcessExperiment
@@ -27,9 +23,9 @@ from adabert_nni.search.history import PROBS, tell, write_history
 from adabert_nni.search.module import AdaBertModule
 from adabert_nni.search.outcome import keep, save
 from adabert_nni.search.resume import Resume
-from adabert_nni.search.space import AdaBertSpace
 from adabert_nni.search.strategy import AdaBertStrategy
 from adabert_nni.search.targets import Target
+from adabert_nni.search.task import TaskShape, build_space
 from adabert_nni.spaces import SpaceConfig
 
 logger = logging.getLogger(__name__)
@@ -37,27 +33,6 @@ for _host in ("nni", "pytorch_lightning"):  # they reset their levels when they 
     logging.getLogger(_host).setLevel(logging.ERROR)
 
 EpochReport = Callable[[int, dict[str, float]], None]
-
-
-@dataclass(frozen=True)
-class TaskShape:
-    """What the space needs to know of the task and the teacher's tokenizer.
-
-    Attributes:
-        num_labels: classes C.
-        sep_id: separator of a text pair; None for single texts.
-        max_length: longest input in tokens.
-        words: factorised word embeddings (V, D).
-        positions: factorised position embeddings (P, D).
-        problem: the kind of problem.
-    """
-
-    num_labels: int
-    sep_id: int | None
-    max_length: int
-    words: Tensor
-    positions: Tensor
-    problem: Problem = CLASSIFICATION
 
 
 def run_search(
@@ -173,26 +148,6 @@ def run_search(
     sample, kept = keep(found, sample, measured)
     write_history(folder, history, probs=found.export_probs(), targets=kept)
     return save(folder, sample, strategy)
-
-
-def build_space(space: SpaceConfig, task: TaskShape) -> AdaBertSpace:
-    """The space of ``space`` for one task."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", category=RuntimeWarning, module="nni"
-        )  # NNI names newer torch classes
-        return AdaBertSpace(
-            space.ops,
-            space.nodes,
-            space.max_depth,
-            space.dim,
-            num_labels=task.num_labels,
-            vocab_size=len(task.words),
-            max_length=task.max_length,
-            dropout=space.dropout,
-            sep_id=task.sep_id,
-            pair_layout=space.pair_layout,
-        )
 
 
 def _evaluator(module: SearchModule, data: SearchData, epochs: int, resume: Resume) -> Lightning:

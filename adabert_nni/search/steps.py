@@ -7,53 +7,27 @@ one after the other, P_alpha on the rows it calls validation, then the weights o
 and all logging are left out. Must not know clocks and memory meters. Shapes: B batch, L tokens.
 """
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from nni.nas.evaluator.pytorch import Trainer
 from nni.nas.oneshot.pytorch.base_lightning import BaseOneShotLightningModule
 from nni.nas.oneshot.pytorch.strategy import GumbelDARTS
 from torch import Tensor, nn
 
 from adabert_nni.data.batches import Batch
 from adabert_nni.losses import total_loss
-from adabert_nni.model.ops import OPS
 from adabert_nni.precision import computing
 from adabert_nni.search.evaluator import SearchModule
 from adabert_nni.search.module import AdaBertModule
-from adabert_nni.search.space import DEPTH, AdaBertSpace
+from adabert_nni.search.space import DEPTH
+from adabert_nni.search.step_parts import StepSize, batch_of, evaluator_of, made_ready, space_of
 from adabert_nni.search.strategy import AdaBertStrategy
 
 GAMMA, CLIP_NORM = 0.8, 5.0
-STEPS_PER_EPOCH = 1000  # the loops' idea of an epoch, which never ends here
 NEVER = 10**9
 CERTAIN = 50.0  # a logit that no Gumbel noise overrules: that lies between -4 and 17
 STRIDE = 3  # from depth to depth; prime to the ten ops, so that each is left out once in a while
-
-
-@dataclass(frozen=True)
-class StepSize:
-    """What a step costs depends on these.
-
-    Attributes:
-        batch: rows B.
-        length: tokens L of every row; all are real.
-        max_depth: K_max.
-        nodes: N of the cell.
-        dim: channels D.
-        vocab_size: WordPieces V.
-        precision: one of ``PRECISIONS``: what ops compute in.
-    """
-
-    batch: int = 32
-    length: int = 128
-    max_depth: int = 8
-    nodes: int = 3
-    dim: int = 128
-    vocab_size: int = 30522
-    precision: str = "float32"
 
 
 class PlainModule(SearchModule):
@@ -109,30 +83,30 @@ def _ours(estimator: str) -> Callable[[StepSize, torch.device], TrainingStep]:
         strategy = AdaBertStrategy(
             estimator=estimator, gamma=GAMMA, clip_norm=CLIP_NORM, precision=size.precision
         )
-        evaluator = _evaluator(SearchModule)
-        evaluator.set_model(strategy.mutate_model(_space(size)))
-        module = _ready(AdaBertModule(evaluator, strategy), device)
+        evaluator = evaluator_of(SearchModule)
+        evaluator.set_model(strategy.mutate_model(space_of(size)))
+        module = made_ready(AdaBertModule(evaluator, strategy), device)
 
         def take(batch: Batch, depth: int) -> None:
             fix_draws(strategy.alphas, depth)
             module.training_step(batch, 0)
 
-        return TrainingStep(module, _batch(size, device), 1, spread_depths(size.max_depth), take)
+        return TrainingStep(module, batch_of(size, device), 1, spread_depths(size.max_depth), take)
 
     return build
 
 
 def _nni(size: StepSize, device: torch.device) -> TrainingStep:
     strategy = GumbelDARTS(gradient_clip_val=CLIP_NORM, log_prob_every_n_step=NEVER)
-    evaluator = _evaluator(PlainModule)
-    evaluator.set_model(strategy.mutate_model(_space(size)))
-    module = _ready(strategy.configure_oneshot_module(evaluator), device)
+    evaluator = evaluator_of(PlainModule)
+    evaluator.set_model(strategy.mutate_model(space_of(size)))
+    module = made_ready(strategy.configure_oneshot_module(evaluator), device)
 
     def take(batch: Batch, depth: int) -> None:
         with computing(size.precision, device):  # as Lightning's bf16-mixed does
             module.training_step({"train": batch, "val": batch}, 1)
 
-    return TrainingStep(module, _batch(size, device), 2, (size.max_depth,), take)
+    return TrainingStep(module, batch_of(size, device), 2, (size.max_depth,), take)
 
 
 STEPS: dict[str, Callable[[StepSize, torch.device], TrainingStep]] = {
@@ -168,61 +142,3 @@ def fix_draws(alphas: dict[str, nn.Parameter], depth: int) -> None:
         index = depth - 1 if label == DEPTH else (place + STRIDE * depth) % len(alpha)
         alpha.zero_()
         alpha[index] = CERTAIN
-
-
-def _space(size: StepSize) -> AdaBertSpace:
-    torch.manual_seed(0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # NNI names newer torch classes
-        return AdaBertSpace(
-            tuple(OPS),
-            size.nodes,
-            size.max_depth,
-            size.dim,
-            num_labels=2,
-            vocab_size=size.vocab_size,
-            max_length=max(size.length, 128),
-        )
-
-
-def _evaluator(kind: type[SearchModule]) -> SearchModule:
-    return kind(
-        temperature=1.0,
-        weight_optimizer="sgd",
-        weight_lr=2e-2,
-        weight_lr_end=5e-4,
-        weight_momentum=0.9,
-        total_steps=STEPS_PER_EPOCH,
-    )
-
-
-def _ready(module: BaseOneShotLightningModule, device: torch.device) -> BaseOneShotLightningModule:
-    """Give the module what a trainer gives it before its first step."""
-    trainer = Trainer(
-        max_epochs=1,
-        accelerator="cpu",  # of the trainer's own loops, which never run
-        devices=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    module.to(device).train()
-    trainer.strategy.connect(module)
-    module.trainer = trainer
-    module.setup("fit")
-    trainer.strategy.setup_optimizers(trainer)
-    trainer.fit_loop.max_batches = STEPS_PER_EPOCH
-    return module
-
-
-def _batch(size: StepSize, device: torch.device) -> Batch:
-    source = torch.Generator().manual_seed(0)
-    shape, rows = (size.batch, size.length), size.batch
-    batch = {
-        "input_ids": torch.randint(1, size.vocab_size, shape, generator=source),
-        "attention_mask": torch.ones(shape, dtype=torch.long),
-        "labels": torch.randint(0, 2, (rows,), generator=source),
-        "teacher": torch.rand(rows, 12, 2, generator=source).softmax(-1),
-    }
-    return {name: tensor.to(device) for name, tensor in batch.items()}

@@ -11,7 +11,7 @@ from adabert_nni.benchmark import search
 from adabert_nni.benchmark.search import BASE, GROWN, Case, cases, run_search_benchmark, timed
 from adabert_nni.benchmark.workers import Worker
 from adabert_nni.errors import AdaBertError
-from adabert_nni.search.steps import StepSize
+from adabert_nni.search.step_parts import StepSize
 from adabert_nni.verbs.benchmark import BENCHMARKS
 
 KEYS = {"model", "backend", "batch", "length", "max_depth", "ms", "peak_bytes", "floor_ms"}

@@ -18,8 +18,9 @@ from adabert_nni.errors import AdaBertError
 from adabert_nni.losses import total_loss
 from adabert_nni.search.evaluator import SearchModule
 from adabert_nni.search.module import AdaBertModule
-from adabert_nni.search.run import TaskShape, build_space, run_search
+from adabert_nni.search.run import run_search
 from adabert_nni.search.strategy import AdaBertStrategy
+from adabert_nni.search.task import TaskShape, build_space
 from adabert_nni.spaces import SpaceConfig
 from adabert_nni.training import check_finite, fit
 

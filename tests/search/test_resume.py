@@ -11,7 +11,8 @@ from adabert_nni.config import SearchConfig
 from adabert_nni.data.encoding import Encoded
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import read_json
-from adabert_nni.search.run import TaskShape, run_search
+from adabert_nni.search.run import run_search
+from adabert_nni.search.task import TaskShape
 from adabert_nni.spaces import SpaceConfig
 
 SPACE = SpaceConfig(

@@ -5,7 +5,8 @@ import torch
 from nni.nas.oneshot.pytorch.differentiable import GumbelDartsLightningModule
 
 from adabert_nni.model.ops import OPS, ConvBlock
-from adabert_nni.search.steps import STEPS, StepSize, build_step, spread_depths
+from adabert_nni.search.step_parts import StepSize
+from adabert_nni.search.steps import STEPS, build_step, spread_depths
 from adabert_nni.search.supernet import StraightThroughLayer
 
 SIZE = {"batch": 4, "length": 6, "max_depth": 2, "dim": 8, "vocab_size": 30}
