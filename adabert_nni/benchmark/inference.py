@@ -35,9 +35,7 @@ SECONDS, QUICK_SECONDS = (
 LEAST_SECONDS = 4.0  # for a size, however small
 ROUNDS = 9
 TURN_SECONDS = 0.05
-USUAL_SHARE = (
-    0.7  # of the peak, that a round of all models reaches: tells beforehand how long it takes
-)
+USUAL_SHARE = 0.7  # of the peak: how fast all are taken to be before the first size has told
 COLD_SECONDS = 0.5  # what takes longer even at the peak does not warm up
 NOTES = {
     "weights": "random, but the student's and the teacher's",
@@ -130,12 +128,13 @@ def _rows(
     }
     twins = {id(one.twin): one.twin for one in field}
     rows = list[dict[str, Any]]()
+    pace = {one.key: peak * USUAL_SHARE for one in field}  # GFLOP per second
     ordered = sorted(shapes, key=lambda shape: shape[0] * shape[1])
     for place, (batch, length) in enumerate(ordered):
         tokens = batch * length
         counted = {key: batch * flops(twin, 1, length, **ids) for key, twin in twins.items()}
         work = {one.key: counted[id(one.twin)] for one in field}
-        a_round = sum(work.values()) / (peak * USUAL_SHARE)
+        a_round = sum(gflop / pace[key] for key, gflop in work.items())
         if seconds_left() < a_round:
             left_out.append(f"batch {batch}, length {length}: the time was up")
             continue
@@ -153,6 +152,7 @@ def _rows(
             **ids,
         )
         rows += [row(one, batch, length, timings, work[one.key], peak) for one in field]
+        pace = {key: 1000 * gflop / timings[key].ms for key, gflop in work.items()}
     return rows
 
 

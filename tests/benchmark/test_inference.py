@@ -117,3 +117,15 @@ def test_the_reference_is_three_cells_of_nine_convolutions():
     cell = 9 * (3 * 128 * 128 + 2 * 128) + 3 + 2 * 128
     expected = 3 * cell + (30522 + 128) * 128 + 2 * 128 + 128 + (128 * 2 + 2)
     assert count_params(student) == expected
+
+
+def test_how_long_a_size_takes_is_told_by_the_one_before(small, student, monkeypatch):
+    for module in (inference, machine):
+        monkeypatch.setattr(module, "peak_gflops", lambda **_: 1e-9)  # far below what it reaches
+    monkeypatch.setattr(inference, "QUICK_SECONDS", 1e9)
+    found = run_inference_benchmark(student, quick=True, threads=1)["rows"]
+    at_the_peak = sum(line["floor_ms"] / 1000 for line in found) / inference.USUAL_SHARE
+    # A quarter is enough for the first size, 1 x 4 tokens, and at that peak not for the second, 3 x 8.
+    monkeypatch.setattr(inference, "QUICK_SECONDS", at_the_peak / 4)
+    again = run_inference_benchmark(student, quick=True, threads=1)["rows"]
+    assert {line["batch"] for line in found} == {line["batch"] for line in again} == {1, 3}
