@@ -17,7 +17,7 @@ from adabert_nni.search.run import run_search
 from adabert_nni.search.task import TaskShape
 from adabert_nni.spaces import SpaceConfig
 
-STEPS = 60  # of the epoch; a real one has hundreds, and starts but once too
+STEPS = 40  # of the epoch; a real one has hundreds, and starts but once too
 SHORTEST, LONGEST = 4, 24  # tokens of a row, 14 on average, as in SST-2
 VOCABULARY, TEACHER_LAYERS = 30522, 12
 LOOP = ("loops/fit_loop.py", "run")

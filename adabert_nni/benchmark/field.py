@@ -20,8 +20,9 @@ from adabert_nni.errors import AdaBertError
 from adabert_nni.model.architecture import Architecture, edge_names
 from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
 from adabert_nni.student.fold import fold
-from adabert_nni.student.formats import export_student, get_format, made_up
+from adabert_nni.student.formats import get_format
 from adabert_nni.student.onnx_graph import Logits, OnnxModel, need_onnx, write_onnx
+from adabert_nni.student.parity import export_student, made_up
 
 BASE = "bert-base"
 # Format -> what runs it, so that a student is also compared with BERT-base run by the same.

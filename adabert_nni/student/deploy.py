@@ -26,8 +26,9 @@ from adabert_nni.folders import MANIFEST, check_manifest
 from adabert_nni.metrics import score
 from adabert_nni.model.modeling import AdaBertForSequenceClassification
 from adabert_nni.student.export import save_tokenizer
-from adabert_nni.student.formats import FORMATS, export_student, get_format, logits, made_up
+from adabert_nni.student.formats import FORMATS, get_format
 from adabert_nni.student.onnx_graph import Logits
+from adabert_nni.student.parity import export_student, logits, made_up
 from adabert_nni.student.vocabulary import prune_vocabulary
 
 logger = logging.getLogger(__name__)

@@ -5,16 +5,14 @@ channel. What lies between two convolutions (concatenation, ReLU, mask) stays in
 so that few passes over floats are left. It must not know students, tasks or files.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import helper, numpy_helper
 
 from adabert_nni.errors import AdaBertError
-
-Feed = Mapping[str, np.ndarray]  # input name -> array
+from adabert_nni.student.onnx_ranges import Feed, largest_values
 
 ZERO = 128
 STEPS = 127  # of an activation to either side of ZERO, and of a table's entry
@@ -40,7 +38,7 @@ def quantise(model: onnx.ModelProto, feeds: Iterable[Feed]) -> onnx.ModelProto:
         AdaBertError: if a convolution has no bias.
     """
     rewriter = _Rewriter(model)
-    rewriter.largest = _largest(model, rewriter.measured(), feeds)
+    rewriter.largest = largest_values(model, rewriter.measured(), feeds)
     for node in model.graph.node:
         rewriter.take(node)
     return rewriter.result()
@@ -197,20 +195,3 @@ _NOTHING = np.empty(0)
 def _data(node: onnx.NodeProto) -> list[str]:
     """The inputs that are tensors of the network, without axes."""
     return list(node.input if node.op_type in ("Concat", "Mul") else node.input[:1])
-
-
-def _largest(model: onnx.ModelProto, names: set[str], feeds: Iterable[Feed]) -> dict[str, float]:
-    """The largest absolute value that each of these tensors takes on ``feeds``."""
-    if not names:  # no convolution; onnxruntime takes an empty list for all outputs
-        return {}
-    told = onnx.ModelProto()
-    told.CopyFrom(model)
-    told.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in sorted(names))
-    session = onnxruntime.InferenceSession(
-        told.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
-    found = dict.fromkeys(sorted(names), 0.0)
-    for feed in feeds:
-        for name, value in zip(found, session.run(list(found), dict(feed)), strict=True):
-            found[name] = max(found[name], float(np.abs(value).max()))
-    return found

@@ -13,8 +13,9 @@ from adabert_nni.data.tasks import Rows
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.architecture import edge_names
 from adabert_nni.model.pairs import LAYOUTS
-from adabert_nni.student import formats, onnx_graph
-from adabert_nni.student.formats import FORMATS, export_student, get_format, made_up
+from adabert_nni.student import onnx_graph
+from adabert_nni.student.formats import FORMATS, get_format
+from adabert_nni.student.parity import export_student, logits, made_up
 
 PAIRS = [(False, "joint"), *((True, layout) for layout in LAYOUTS)]
 SIZES = [(1, 9, 2), (3, 20, 5), (5, 31, 25)]  # rows, length, end of the first text of a pair
@@ -89,8 +90,8 @@ def test_int8_answers_as_the_student_does_in_a_third_of_the_bytes(learnt, tmp_pa
     student, batches = learnt
     float_size = exported(student, "onnx", tmp_path)[0]["bytes"]
     record, module = exported(student, "onnx-int8", tmp_path, batches[:4])
-    found = formats.logits(module, batches).argmax(-1)
-    wanted = formats.logits(onnx_graph.Logits(student), batches).argmax(-1)
+    found = logits(module, batches).argmax(-1)
+    wanted = logits(onnx_graph.Logits(student), batches).argmax(-1)
     assert float((found == wanted).float().mean()) >= 0.97
     assert record["agreement"] >= 0.97
     assert record["bytes"] < float_size / 3  # a quarter, and the graph itself
