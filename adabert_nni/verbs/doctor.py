@@ -135,9 +135,11 @@ def room(run: RunConfig) -> Iterator[Finding]:
 
 
 def processors(run: RunConfig) -> Iterator[Finding]:
-    """CPU and GPU."""
+    """CPU, GPU and what they train in."""
     yield Finding(OK, f"processors: {os.cpu_count()}")
     import torch
+
+    from adabert_nni.precision import resolve
 
     if torch.cuda.is_available():
         name = torch.cuda.get_device_name()
@@ -148,6 +150,9 @@ def processors(run: RunConfig) -> Iterator[Finding]:
         yield Finding(NOTE, "GPU: nvidia-smi is here but PyTorch sees none", advice)
     else:
         yield Finding(OK, "GPU: none, runs take the CPU")
+    found = resolve(run.precision)
+    why = "multiplied natively here" if found == "bf16" else "no native bf16 products here"
+    yield Finding(OK, f"precision of training: {found} ({why})")
 
 
 def hub(run: RunConfig) -> Iterator[Finding]:

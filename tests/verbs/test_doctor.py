@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from adabert_nni import cli
+from adabert_nni import cli, precision
 from adabert_nni.settings import RunConfig
 from adabert_nni.verbs import doctor
 from adabert_nni.verbs.doctor import NOTE, OK, PROBLEM, Finding
@@ -75,3 +75,10 @@ def test_nni_starts_here():
 def test_a_command_that_fails_or_is_missing_is_told():
     assert doctor._run(["false"]) == "exit code 1"
     assert "No such file" in doctor._run(["/no/such/program"])
+
+
+@pytest.mark.parametrize(("native", "found"), [(True, "bf16"), (False, "float32")])
+def test_it_tells_what_models_train_in_here(monkeypatch, native, found):
+    monkeypatch.setattr(precision, "native_bf16", lambda device="cpu": native)
+    told = [str(finding) for finding in doctor.processors(RunConfig())]
+    assert [line for line in told if f"precision of training: {found} " in line]
