@@ -1,13 +1,15 @@
 """Multipliers of hard targets: what a missed target costs the search rises until the search keeps it.
 
-Gradient ascent on the Lagrangian of "least loss such that no target is missed". T targets.
+An exact penalty: the loss of the search gets, for each target, the multiplier times what the expected student exceeds
+it by. A target that is met pushes nowhere, so that its whole budget may be used. T targets.
 """
+
+import math
 
 import torch
 from torch import Tensor, nn
 
-# A target that is missed by its own size during the whole search ends with this multiplier. Where that turns
-# out too much, the multiplier falls again as soon as the target is met.
+# A target that is missed by its own size, and comes no nearer, during the whole search ends with this multiplier.
 PACE = 10.0
 
 
@@ -16,25 +18,33 @@ class Multipliers(nn.Module):
 
     Attributes:
         values: (T,), zeros at the start.
+        least: (T,), the least by which each target was missed so far.
     """
 
     values: Tensor
+    least: Tensor
 
     def __init__(self, count: int) -> None:
         """Start with ``count`` targets of which none costs anything."""
         super().__init__()
         self.register_buffer("values", torch.zeros(count))
+        self.register_buffer("least", torch.full((count,), math.inf))
 
     def forward(self, excess: Tensor) -> Tensor:
-        """The term of the loss, a scalar, for the targets' ``excess``, (T,)."""
-        return (self.values * excess).sum()
+        """The term of the loss, a scalar >= 0, for the targets' ``excess``, (T,)."""
+        return (self.values * excess.clamp(min=0)).sum()
 
     @torch.no_grad()
     def ascend(self, excess: Tensor, steps: int) -> None:
-        """Raise the multiplier of a target that is missed, lower one that is met, never below 0.
+        """Raise the multiplier of a target that is missed and comes no nearer.
+
+        While it does come nearer the multiplier is large enough: P_alpha goes at its own pace, and a multiplier
+        that grew all the while would drown the loss by the time the target is met.
 
         Args:
             excess: by what share each target is missed (> 0) or met, (T,).
             steps: how often this is done in the whole search, > 0.
         """
-        self.values.add_(PACE / steps * excess).clamp_(min=0)
+        stuck = (excess > 0) & (excess >= self.least)
+        self.values.add_(PACE / steps * excess * stuck)
+        self.least.copy_(torch.minimum(self.least, excess.clamp(min=0)))

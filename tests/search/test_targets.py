@@ -165,15 +165,24 @@ def test_an_exported_student_keeps_its_target_where_the_argmax_does_not(search_o
     assert cost.fixed < cost.of(found) <= limit
 
 
-def test_a_missed_target_raises_its_multiplier_and_a_met_one_lowers_it_to_zero():
+def test_a_target_that_is_missed_and_comes_no_nearer_raises_its_multiplier():
     multipliers = Multipliers(1)
-    multipliers.ascend(torch.tensor([0.5]), steps=10)
-    assert multipliers.values.item() == pytest.approx(0.5)  # 10 / 10 steps * 0.5
-    multipliers.ascend(torch.tensor([-0.2]), steps=10)
-    assert multipliers.values.item() == pytest.approx(0.3)
-    assert multipliers(torch.tensor([2.0])).item() == pytest.approx(0.6)
-    multipliers.ascend(torch.tensor([-0.9]), steps=10)
-    assert multipliers.values.item() == 0.0
+    raised = []
+    for excess in (0.5, 0.5, 0.4, 0.45, 0.0, -0.3, 0.2):
+        multipliers.ascend(torch.tensor([excess]), steps=10)
+        raised.append(round(multipliers.values.item(), 6))
+    # 10 / 10 steps times the excess: where it was as large before, not where it fell; again when it comes back
+    assert raised == [0.0, 0.5, 0.5, 0.95, 0.95, 0.95, 1.15]
+
+
+def test_a_target_that_is_met_costs_nothing_and_pushes_nowhere():
+    multipliers = Multipliers(2)
+    multipliers.values.fill_(0.3)
+    excess = torch.tensor([2.0, -0.5], requires_grad=True)
+    cost = multipliers(excess)
+    assert cost.item() == pytest.approx(0.6)
+    cost.backward()
+    assert excess.grad.tolist() == pytest.approx([0.3, 0.0])
 
 
 def test_a_multiplier_moves_p_alpha_towards_its_target(search_of):
