@@ -1,7 +1,7 @@
 """Multipliers of hard targets: what a missed target costs the search rises until the search keeps it.
 
-An exact penalty: the loss of the search gets, for each target, the multiplier times what the expected student exceeds
-it by. A target that is met pushes nowhere, so that its whole budget may be used. T targets.
+An exact penalty: for each target the loss gets the multiplier times what the expected student exceeds it by. A
+target that is met pushes nowhere, so that its whole budget may be used. T targets.
 """
 
 import math
