@@ -18,7 +18,6 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from adabert_nni.errors import AdaBertError
-from adabert_nni.precision import resolve
 from adabert_nni.reading import checked, fields, hint, read_yaml
 from adabert_nni.settings import (
     SETTINGS,
@@ -92,6 +91,8 @@ class Config:
     @property
     def precision(self) -> str:
         """What products compute in here: "float32" or "bf16"."""
+        from adabert_nni.precision import resolve  # asks torch, which settings alone do not need
+
         return resolve(self.run.precision)
 
     def flat(self) -> dict[str, Any]:
