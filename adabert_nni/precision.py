@@ -1,7 +1,7 @@
 """What products are computed in while a model trains or tells what it knows: float32 or bfloat16.
 
-Weights, optimizers, BatchNorm's statistics, P_alpha, losses and every score that is told are float32 either way.
-It must not know models.
+Weights, optimizers, BatchNorm's statistics, P_alpha, losses and the scores of teachers, searches and students are
+float32 either way. It must not know models.
 """
 
 from contextlib import AbstractContextManager, nullcontext

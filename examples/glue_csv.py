@@ -1,10 +1,10 @@
-"""Two csv files that this package has never seen, cut from GLUE: the rows of `results/README.md`, "Own data".
+"""Csv files that this package has never seen, cut from GLUE: the rows of `results/README.md`, "Own data".
 
     python examples/glue_csv.py ../shared/data/glue data
 
 writes `six_train.csv`, `six_test.csv`, `six_more.csv` (`text, source`: which of six sources a text is from) and
-`pair_train.csv`, `pair_test.csv` (`premise, hypothesis, relation`). Texts are cut to 24 words without capitals and
-punctuation, which would give most sources away. Standard library only; the same files give the same rows.
+`pair_train.csv`, `pair_test.csv` (`premise, hypothesis, relation`). The texts of the sources are cut to 24 words
+without capitals and punctuation, which would give most away. Standard library only; the same files give the same rows.
 """
 
 import csv

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 # A target that is missed by its own size, and comes no nearer, during the whole search ends with this multiplier.
 PACE = 10.0
+NEARER = 3.0  # what is left of an excess that falls just fast enough is e^-3 of it after the whole search
 
 
 class Multipliers(nn.Module):
@@ -36,15 +37,15 @@ class Multipliers(nn.Module):
 
     @torch.no_grad()
     def ascend(self, excess: Tensor, steps: int) -> None:
-        """Raise the multiplier of a target that is missed and comes no nearer.
+        """Raise the multiplier of a target that is missed, unless its excess falls fast enough.
 
-        While it does come nearer the multiplier is large enough: P_alpha goes at its own pace, and a multiplier
+        While it does the multiplier is large enough: P_alpha goes at its own pace, and a multiplier
         that grew all the while would drown the loss by the time the target is met.
 
         Args:
             excess: by what share each target is missed (> 0) or met, (T,).
             steps: how often this is done in the whole search, > 0.
         """
-        stuck = (excess > 0) & (excess >= self.least)
+        stuck = (excess > 0) & (excess > (1 - NEARER / steps) * self.least)
         self.values.add_(PACE / steps * excess * stuck)
         self.least.copy_(torch.minimum(self.least, excess.clamp(min=0)))

@@ -71,7 +71,10 @@ class StraightThroughLayer(LayerChoice, _SharedChoice):
         estimator: str,
         precision: str = "float32",
     ) -> None:
-        """Choose among ``candidates`` with logits ``alpha`` (n,); states are float32, ops in ``precision``."""
+        """Choose among ``candidates`` with logits ``alpha`` (n,).
+
+        While training they compute in ``precision``; states are float32.
+        """
         super().__init__(candidates, label=label)
         self._share(alpha, sampler, estimator)
         self.precision = precision
@@ -79,7 +82,7 @@ class StraightThroughLayer(LayerChoice, _SharedChoice):
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """(B, L, D), (B, L, 1) -> (B, L, D); without grad mode only the chosen op runs."""
         draw = self.current()
-        with computing(self.precision, x.device):
+        with computing(self.precision if self.training else "float32", x.device):
             chosen = self[self.names[draw.index]](x, mask)
             if not torch.is_grad_enabled() or not draw.soft.requires_grad:
                 return chosen.to(x.dtype)

@@ -165,14 +165,14 @@ def test_an_exported_student_keeps_its_target_where_the_argmax_does_not(search_o
     assert cost.fixed < cost.of(found) <= limit
 
 
-def test_a_target_that_is_missed_and_comes_no_nearer_raises_its_multiplier():
+def test_a_missed_target_raises_its_multiplier_unless_it_comes_nearer_fast_enough():
     multipliers = Multipliers(1)
     raised = []
-    for excess in (0.5, 0.5, 0.4, 0.45, 0.0, -0.3, 0.2):
+    for excess in (0.5, 0.5, 0.4, 0.25, 0.0, -0.3, 0.2):
         multipliers.ascend(torch.tensor([excess]), steps=10)
         raised.append(round(multipliers.values.item(), 6))
-    # 10 / 10 steps times the excess: where it was as large before, not where it fell; again when it comes back
-    assert raised == [0.0, 0.5, 0.5, 0.95, 0.95, 0.95, 1.15]
+    # 10 / 10 steps times the excess, unless it is 0.3 below the least before; again when it comes back
+    assert raised == [0.0, 0.5, 0.9, 0.9, 0.9, 0.9, 1.1]
 
 
 def test_a_target_that_is_met_costs_nothing_and_pushes_nowhere():
