@@ -4,7 +4,8 @@
 
 writes `six_train.csv`, `six_test.csv`, `six_more.csv` (`text, source`: which of six sources a text is from) and
 `pair_train.csv`, `pair_test.csv` (`premise, hypothesis, relation`). The texts of the sources are cut to 24 words
-without capitals and punctuation, which would give most away. Standard library only; the same files give the same rows.
+without capitals and punctuation, which would give most away.
+Standard library only; the same files give the same rows.
 """
 
 import csv
