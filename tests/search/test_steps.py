@@ -90,6 +90,25 @@ def test_in_bf16_the_convolutions_and_nothing_of_ours_outside_the_edges_are_bf16
         assert seen["state"] == seen["logits"] == {torch.float32}
 
 
+def test_a_supernet_that_trains_in_bf16_is_scored_in_float32():
+    step = small("adabert-exact", precision="bf16")
+    seen = set()
+    for module in step.module.modules():
+        if isinstance(module, ConvBlock):
+            module.register_forward_hook(lambda m, i, out: seen.add(out.dtype))
+    step(depth=2)
+    assert seen == {torch.bfloat16}
+    seen.clear()
+    step.module.eval()
+    with torch.no_grad():
+        list(
+            step.module.model.body.layer_logits(
+                step.batch["input_ids"], step.batch["attention_mask"]
+            )
+        )
+    assert seen == {torch.float32}
+
+
 def test_fewer_rows_can_be_asked_for():
     step = small("adabert-sampled")
     seen = []
