@@ -56,6 +56,7 @@ LATER = {
     "transfer": "hierarchical",
     "precision": "auto",
     "student_word_dropout": 0.0,
+    "augment_splice": 0.0,
     **dict.fromkeys(("baseline_epochs", "baseline_lr", "baseline_batch")),
 }
 

@@ -99,6 +99,7 @@ def augmented_rows(config: Config, splits: Splits, found: Places) -> Path | None
             copies=wanted.augment_copies,
             replace=wanted.augment_replace,
             cut=wanted.augment_cut,
+            splice=wanted.augment_splice,
             neighbours=wanted.augment_neighbours,
             seed=config.data.split_seed,
             folder=folder,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adabert_nni.config import Config, run_hash
+from adabert_nni.config import LATER, Config, run_hash
 from adabert_nni.data.loading import Splits
 from adabert_nni.teacher.proposals import find_sources, source_hashes
 from adabert_nni.teacher.source import locate_teacher, weight_hashes
@@ -72,6 +72,7 @@ def places(config: Config, splits: Splits) -> Places:
                 k: v
                 for k, v in vars(wanted).items()
                 if k not in ("augment_source", "augment_for")  # what a source is, is hashed
+                and LATER.get(k, object()) != v
             },
         }
         augmented = config.run.cache / "augmented" / f"{task}-{run_hash(augmented_from)}"

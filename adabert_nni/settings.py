@@ -128,6 +128,8 @@ class AugmentConfig:
     """Words proposed for each, one of which is drawn"""
     augment_cut: Share = 0.0
     """Probability that only a span of a text is kept, 0 to 1; the paper has none"""
+    augment_splice: Share = 0.0
+    """Probability that a copy ends as another row does, 0 to 1; the paper has none; for few rows"""
     augment_for: Literal["all", "student"] = "all"
     """Who learns from the copies: search and student, or the student alone, so that the search takes no longer"""
 

@@ -1,8 +1,8 @@
-"""Texts to more texts: words replaced by words like them, spans cut out; seeded (paper, 3.3, "DA").
+"""Texts to more texts: words replaced by words like them, ends exchanged, spans cut out (paper, 3.3, "DA").
 
 As in TinyBERT (Jiao et al., 2019), every word is replaced apart from the others and the rest of the text stays as
 it is, spaces too, so that any tokenizer can read it. Who proposes words is passed in: this file must not know of
-models, vectors or files. The cut is the n-gram sampling of Tang et al. (2019).
+models, vectors or files. The cut is the n-gram sampling of Tang et al. (2019); `data.splice` exchanges ends.
 """
 
 import re
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from adabert_nni.data.splice import spliced, splices
 from adabert_nni.data.tasks import Rows
 from adabert_nni.losses import UNLABELLED
 
@@ -40,6 +41,7 @@ _SHORTEST_WORD = 3  # letters; below are "of", "it", and pieces of words such as
 COPY_BITS = 32  # of an id hold the source row's, which is a position in a file
 _BEFORE, _AFTER = "\"'“‘«([{¿¡*", "\"'”’»)]}*.,;:!?…"
 _CHUNK = re.compile(r"[^\s\-‐‑–—]+")  # what stands between spaces and hyphens
+_WORD = re.compile(r"\S+")
 _DRAW = 3  # random numbers of its own, beside those of the splits
 _SHORTEST_SPAN = 0.25  # of the words of a text are left when the rest is cut
 
@@ -115,8 +117,10 @@ def augment(
     cut: float,
     seed: int,
     known: Collection[tuple[str, ...]] = frozenset(),
+    splice: float = 0.0,
+    partners: Sequence[tuple[str, ...]] = (),
 ) -> Rows:
-    """Augmented rows without labels; those of a row depend on it and ``seed`` alone.
+    """Augmented rows without labels; those of a row depend on it, ``partners`` and ``seed`` alone.
 
     Args:
         rows: the sources, with ids in [0, 2 ** 32).
@@ -126,6 +130,8 @@ def augment(
         cut: probability in [0, 1] with which only a span of a text is kept.
         seed: >= 0, keys one generator per row.
         known: texts of rows that no copy may repeat; equal copies of a row are kept once, too.
+        splice: probability in [0, 1] that a copy ends as one of ``partners`` does, before words are replaced.
+        partners: texts of rows, of as many texts as ``rows``; none are needed where ``splice`` is 0.
 
     Returns:
         At most n rows per source, in its place, with ids of ``augmented_id`` and labels ``UNLABELLED``.
@@ -133,8 +139,10 @@ def augment(
     drafts: list[tuple[int, list[_Draft]]] = []
     for texts, source in zip(rows.texts, rows.ids, strict=True):
         generator = np.random.default_rng((seed, _DRAW, source))
+        splicing = splices(seed, source)
         for copy in range(1, copies + 1):
-            drawn = [_draft(text, replace, cut, generator) for text in texts]
+            start = spliced(texts, partners, splice, splicing)
+            drawn = [_draft(text, replace, cut, generator) for text in start]
             drafts.append((augmented_id(source, copy), drawn))
     asked = list(dict.fromkeys(word for _, row in drafts for text in row for word, _ in text.words))
     found = dict(zip(asked, propose(asked), strict=True))
@@ -160,7 +168,7 @@ def _draft(text: str, replace: float, cut: float, generator: np.random.Generator
 
 def _span(text: str, cut: float, draw: float, size: float, place: float) -> tuple[int, int]:
     """From where to where a text is kept: all, or with probability ``cut`` a quarter of its words or more."""
-    tokens = [match.span() for match in re.finditer(r"\S+", text)]
+    tokens = [match.span() for match in _WORD.finditer(text)]
     least = max(1, round(_SHORTEST_SPAN * len(tokens)))
     if draw >= cut or len(tokens) <= least:
         return 0, len(text)

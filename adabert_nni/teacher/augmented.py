@@ -41,6 +41,7 @@ def build_augmented(
     seed: int,
     folder: Path,
     checkpoint: Checkpoint | None = None,
+    splice: float = 0.0,
 ) -> dict[str, Any]:
     """Write the augmented rows of ``splits.train``, a line of JSON each, and how many they are.
 
@@ -56,6 +57,7 @@ def build_augmented(
         seed: of every draw.
         folder: an existing folder to write into.
         checkpoint: where finished rows are kept, and gone on from after a kill.
+        splice: probability in [0, 1] that a copy ends as another of these rows does.
 
     Returns:
         What ``augmented.json`` says: source rows, copies made of them, rows kept and seconds.
@@ -78,7 +80,15 @@ def build_augmented(
         for at in progress(starts, chunks, label, first=chunks - len(starts)):
             chunk = rows.take(list(range(at, min(at + CHUNK, len(rows)))))
             found = augment(
-                chunk, propose, copies=copies, replace=replace, cut=cut, seed=seed, known=known
+                chunk,
+                propose,
+                copies=copies,
+                replace=replace,
+                cut=cut,
+                seed=seed,
+                known=known,
+                splice=splice,
+                partners=rows.texts,
             )
             lines = _lines(found)
             file.writelines(lines)
