@@ -46,12 +46,12 @@ def compress(config: Place | None = None, **settings: Any) -> dict[str, Any]:
 def train(
     architecture: Place, config: Place | None = None, *, random_like: bool = False, **settings: Any
 ) -> dict[str, Any]:
-    """Train the architecture in a file from fresh weights; arguments and result as ``compress``."""
+    """Train the architecture in a file, or a named one, from fresh weights; else as ``compress``."""
     given = _checked(config, settings)
     from adabert_nni import pipeline
 
     output = output_of(given, str(architecture), random_like)
-    return pipeline.train_fixed(given, Path(architecture), output, random_like=random_like)
+    return pipeline.train_fixed(given, architecture, output, random_like=random_like)
 
 
 def teacher(config: Place | None = None, **settings: Any) -> dict[str, Any]:

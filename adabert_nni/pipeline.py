@@ -24,7 +24,7 @@ from adabert_nni.report.card import published, shareable
 from adabert_nni.results import report
 from adabert_nni.search.run import run_search
 from adabert_nni.search.tensorboard import epoch_scalars
-from adabert_nni.spaces import SpaceConfig
+from adabert_nni.spaces import FOUND, SpaceConfig, locate
 from adabert_nni.student.derive import derive, keep_strongest
 from adabert_nni.student.draw import draw_alike
 from adabert_nni.students import fresh_student, student_config, train_and_save
@@ -128,13 +128,13 @@ def compress(config: Config, output: Path, on_epoch: EpochReport | None = None) 
 
 
 def train_fixed(
-    config: Config, architecture: Path, output: Path, *, random_like: bool = False
+    config: Config, architecture: str | Path, output: Path, *, random_like: bool = False
 ) -> dict[str, Any]:
     """Train a given architecture from fresh weights; teacher and probes as in ``compress``.
 
     Args:
         config: all settings; those of the search count only for gamma and the temperature.
-        architecture: file written by a search.
+        architecture: file written by a search, or the name of one in ``search_spaces/found``.
         output: folder of the run.
         random_like: draw a random cell of the same depth and size by ``config.run.seed`` instead.
 
@@ -142,11 +142,12 @@ def train_fixed(
         What ``metrics.json`` says.
 
     Raises:
-        AdaBertError: if the data or the teacher cannot be had, or ``output`` is of other settings.
+        AdaBertError: if the data or the teacher cannot be had, the name is unknown, or ``output`` is of other
+            settings.
         ArchitectureError: if the file holds no architecture of known ops.
     """
     started = time.monotonic()
-    found = Architecture.load(architecture)
+    found = Architecture.load(locate(architecture, FOUND, (".json",)))
     check_ops(found.edges.values(), str(architecture))
     space = SpaceConfig.load(config.search.space)
     if random_like:

@@ -1,10 +1,9 @@
-"""The architectures that a search chooses among, read from YAML by name or path.
+"""What `search_spaces/` holds, by name or path: spaces that a search chooses in, and architectures that it found.
 
-Whether its operations exist is for the table of operations to say.
+Whether their operations exist is for the table of operations to say.
 """
 
 import sysconfig
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,7 +15,7 @@ from adabert_nni.errors import AdaBertError
 from adabert_nni.reading import checked, hint, read_yaml
 from adabert_nni.settings import SETTINGS, BelowOne, Text, Whole
 
-_SPACES = Path("search_spaces", "architecture")
+SPACES, FOUND = "architecture", "found"  # rooms of search_spaces/
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -61,21 +60,36 @@ class SpaceConfig:
         Raises:
             AdaBertError: if there is none, or it holds an unknown key or a wrong value.
         """
-        path = Path(name_or_path)
-        if path.suffix not in (".yml", ".yaml"):
-            name, known = str(name_or_path), {file.stem: file for file in _named_spaces()}
-            if name not in known:
-                raise AdaBertError(
-                    f"space: {name!r} is unknown{hint(name, known)}; known: "
-                    f"{', '.join(sorted(known))}; or give a path that ends in .yml"
-                )
-            path = known[name]
+        path = locate(name_or_path, SPACES, (".yml", ".yaml"))
         space: SpaceConfig = checked({"space": cls}, read_yaml(path), str(path))["space"]
         return space
 
 
-def _named_spaces() -> Iterable[Path]:
-    """Every named space, the ones that win last: installed, beside the package, working folder."""
-    installed = Path(sysconfig.get_path("data"), "share", "adabert_nni")
-    for root in (installed, Path(__file__).resolve().parents[1], Path()):
-        yield from sorted((root / _SPACES).glob("*.yml"))
+def locate(name_or_path: str | Path, room: str, suffixes: tuple[str, ...]) -> Path:
+    """The file that is meant: what ends in one of ``suffixes`` is a path, anything else a name.
+
+    Args:
+        name_or_path: such as "paper", or "spaces/mine.yml".
+        room: ``SPACES`` or ``FOUND``.
+        suffixes: endings of the room's files, the one of named files first.
+
+    Returns:
+        The path as given; or the file ``search_spaces/<room>/<name>`` of the working folder, else the one that
+        ships with the package.
+
+    Raises:
+        AdaBertError: if no file has the name.
+    """
+    path, installed = Path(name_or_path), Path(sysconfig.get_path("data"), "share", "adabert_nni")
+    if path.suffix in suffixes:
+        return path
+    roots = (installed, Path(__file__).resolve().parents[1], Path())  # the last one wins
+    files = (sorted((r / "search_spaces" / room).glob(f"*{suffixes[0]}")) for r in roots)
+    known = {file.stem: file for found in files for file in found}
+    name, kind = str(name_or_path), {SPACES: "space", FOUND: "architecture"}[room]
+    if name not in known:
+        raise AdaBertError(
+            f"{kind}: {name!r} is unknown{hint(name, known)}; known: "
+            f"{', '.join(sorted(known))}; or give a path that ends in {suffixes[0]}"
+        )
+    return known[name]

@@ -73,7 +73,7 @@ def train(args: argparse.Namespace) -> str:
     config = settings_of(args)
     from adabert_nni import pipeline
 
-    output = output_of(config, str(args.architecture), args.random_like)
+    output = output_of(config, args.architecture, args.random_like)
     metrics = pipeline.train_fixed(config, args.architecture, output, random_like=args.random_like)
     return gained(metrics, output)
 
@@ -150,7 +150,9 @@ def add_best(parser: argparse.ArgumentParser) -> None:
 
 def add_train(parser: argparse.ArgumentParser) -> None:
     """Options of ``train``."""
-    parser.add_argument("--architecture", type=Path, required=True, help="architecture.json")
+    parser.add_argument(
+        "--architecture", required=True, help="architecture.json, or a name in search_spaces/found"
+    )
     parser.add_argument(
         "--random-like", action="store_true", help="a random cell of its depth and size, by --seed"
     )

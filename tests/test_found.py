@@ -1,0 +1,45 @@
+"""Architectures that ship: they are those of recorded runs, and can be named."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from adabert_nni import AdaBertError, Architecture, pipeline
+from adabert_nni.config import Config
+from adabert_nni.model.ops import check_ops
+from adabert_nni.spaces import FOUND, SpaceConfig, locate
+
+ROOT = Path(__file__).parents[1]
+RECORDS = {
+    "sst2": "results/paper/table1/sst2-adabert-0-fd612b6e.json",
+    "qnli": "results/paper/table1/qnli-adabert-0-39d2c7b2.json",
+}
+
+
+def test_each_is_what_a_recorded_run_found():
+    shipped = {file.stem: file for file in (ROOT / "search_spaces" / "found").iterdir()}
+    assert shipped.keys() == RECORDS.keys()
+    for name, record in RECORDS.items():
+        told = json.loads((ROOT / record).read_text())
+        assert Architecture.load(shipped[name]).to_dict() == told["architecture"]
+        assert told["task"] == name
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_name_is_enough_and_the_paper_s_space_holds_it(name):
+    found, space = Architecture.load(locate(name, FOUND, (".json",))), SpaceConfig.load("paper")
+    check_ops(found.edges.values(), name)
+    assert set(found.edges.values()) <= set(space.ops)
+    assert found.depth <= space.max_depth
+    assert found.nodes == space.nodes
+
+
+def test_an_unknown_name_is_refused_before_anything_is_read(tmp_path):
+    with pytest.raises(AdaBertError, match=r"architecture: 'sst' is unknown.*known: qnli, sst2"):
+        pipeline.train_fixed(Config(), "sst", tmp_path / "run")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_ends_in_json_is_a_path():
+    assert locate("there/is/none.json", FOUND, (".json",)) == Path("there/is/none.json")
