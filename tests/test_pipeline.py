@@ -13,9 +13,6 @@ from adabert_nni.config import Config
 from adabert_nni.files import read_json
 from adabert_nni.losses import UNLABELLED
 from adabert_nni.plan import plan
-from adabert_nni.search import supernet
-from adabert_nni.student import train
-from adabert_nni.teacher import finetune, hidden
 
 SPACE = {
     "ops": ["std_conv_3", "max_pool_3", "skip_connect", "zero"],
@@ -175,24 +172,6 @@ def test_search_never_sees_the_validation_rows(settings, monkeypatch, tmp_path):
     for rows in seen:
         assert not validation & {tuple(ids.tolist()) for ids in rows.input_ids}
     assert not (tmp_path / "spied" / "search").exists()  # nothing half-written
-
-
-@pytest.mark.parametrize("precision", ["float32", "bf16"])
-def test_every_stage_computes_in_the_precision_asked_for(
-    settings, monkeypatch, tmp_path, precision
-):
-    seen = {}
-    for room in (finetune, hidden, supernet, train):
-        told, computing = seen.setdefault(room.__name__, set()), room.computing
-        spy = lambda asked, device, told=told, computing=computing: (  # noqa: E731
-            told.add(asked) or computing(asked, device)
-        )
-        monkeypatch.setattr(room, "computing", spy)
-    config = Config.from_mapping({**settings, "precision": precision}, "test")
-    pipeline.compress(config, tmp_path / "run")
-    scored = {"float32"}  # a search is, between its epochs
-    assert seen.pop(supernet.__name__) == {precision} | scored
-    assert list(seen.values()) == [{precision}] * 3
 
 
 def test_augmented_rows_are_learnt_from_in_the_search_and_by_the_student(

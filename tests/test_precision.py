@@ -3,10 +3,15 @@
 import pytest
 import torch
 from torch import nn
+from transformers import BertConfig, BertForSequenceClassification
 
-from adabert_nni import precision
+from adabert_nni import pipeline, precision
+from adabert_nni.benchmark import peers
 from adabert_nni.config import Config
 from adabert_nni.precision import computing, native_bf16, resolve
+from adabert_nni.search import supernet
+from adabert_nni.student import train
+from adabert_nni.teacher import finetune, hidden
 
 CPU = torch.device("cpu")
 
@@ -50,3 +55,26 @@ def test_auto_keeps_a_run_s_name_on_every_machine_and_a_precision_asked_for_chan
     assert here == there
     assert "precision" not in here
     assert told(True, precision="float32") == ("float32", {**here, "precision": "float32"})
+
+
+@pytest.mark.parametrize("asked", ["float32", "bf16"])
+def test_every_stage_computes_in_the_precision_asked_for(
+    asked, tiny_teacher_dir, monkeypatch, tmp_path
+):
+    seen = {}
+    for room in (finetune, hidden, supernet, train):
+        told, real = seen.setdefault(room.__name__, set()), room.computing
+        spy = lambda found, device, told=told, real=real: (  # noqa: E731
+            told.add(found) or real(found, device)
+        )
+        monkeypatch.setattr(room, "computing", spy)
+    short = {"teacher_epochs": 1, "probe_epochs": 1, "search_epochs": 1, "student_epochs": 1}
+    rows = {"task": "mini-reviews", "train_rows": 100, "max_length": 48, "space": "small"}
+    own = {"teacher": str(tiny_teacher_dir), "cache": str(tmp_path / "cache"), "repetitions": 1}
+    flat = {**short, **rows, **own, "precision": asked}
+    tiny = BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2)
+    monkeypatch.setitem(peers.PEERS, "bert-base", lambda _: BertForSequenceClassification(tiny))
+    pipeline.compress(Config.from_mapping(flat, "test"), tmp_path / "run")
+    scored = {"float32"}  # a search is, between its epochs
+    assert seen.pop(supernet.__name__) == {asked} | scored
+    assert list(seen.values()) == [{asked}] * 3
