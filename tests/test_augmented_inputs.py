@@ -8,6 +8,7 @@ from adabert_nni.config import Config
 from adabert_nni.data.encoding import encode
 from adabert_nni.files import read_json
 from adabert_nni.losses import UNLABELLED
+from adabert_nni.places import places
 from adabert_nni.teacher.augmented import read_augmented
 
 
@@ -175,3 +176,25 @@ def test_the_verb_writes_the_rows_of_a_run_and_shows_five(
     assert rows.ids == with_copies.train.ids[len(with_copies.splits.train) :].tolist()
     assert cli.main(words) == cli.MISUSED
     assert "augment_copies: got 0" in capsys.readouterr().err
+
+
+def test_spliced_copies_of_pairs_mix_train_rows_alone_and_have_a_cache_of_their_own(settings):
+    def made(**more):
+        given = {**settings, "augment_copies": 2, "augment_replace": 0.0, **more}
+        config = Config.from_mapping(given, "test")
+        splits = inputs.read_rows(config.data)
+        found = places(config, splits)
+        inputs.augmented_rows(config, splits, found)
+        return splits, found, read_augmented(found.augmented)
+
+    splits, plain, nothing = made(augment_splice=0.0)
+    assert "augment_splice" not in plain.augmented_from  # caches of before there were any are found
+    assert len(nothing) == 0  # no word is replaced, so that no copy says something new
+    _, spliced, copies = made(augment_splice=1.0)
+    assert spliced.augmented != plain.augmented
+    assert spliced.probes != plain.probes
+    train = {word for texts in splits.train.texts for text in texts for word in text.split()}
+    assert len(copies) > 100
+    assert {word for texts in copies.texts for text in texts for word in text.split()} <= train
+    known = {texts for part in (splits.train, splits.selection) for texts in part.texts}
+    assert not known & set(copies.texts)
