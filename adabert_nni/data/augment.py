@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adabert_nni.data.splice import spliced, splices
+from adabert_nni.data.splice import WORD, spliced, splices
 from adabert_nni.data.tasks import Rows
 from adabert_nni.losses import UNLABELLED
 
@@ -41,7 +41,6 @@ _SHORTEST_WORD = 3  # letters; below are "of", "it", and pieces of words such as
 COPY_BITS = 32  # of an id hold the source row's, which is a position in a file
 _BEFORE, _AFTER = "\"'“‘«([{¿¡*", "\"'”’»)]}*.,;:!?…"
 _CHUNK = re.compile(r"[^\s\-‐‑–—]+")  # what stands between spaces and hyphens
-_WORD = re.compile(r"\S+")
 _DRAW = 3  # random numbers of its own, beside those of the splits
 _SHORTEST_SPAN = 0.25  # of the words of a text are left when the rest is cut
 
@@ -168,7 +167,7 @@ def _draft(text: str, replace: float, cut: float, generator: np.random.Generator
 
 def _span(text: str, cut: float, draw: float, size: float, place: float) -> tuple[int, int]:
     """From where to where a text is kept: all, or with probability ``cut`` a quarter of its words or more."""
-    tokens = [match.span() for match in _WORD.finditer(text)]
+    tokens = [match.span() for match in WORD.finditer(text)]
     least = max(1, round(_SHORTEST_SPAN * len(tokens)))
     if draw >= cut or len(tokens) <= least:
         return 0, len(text)

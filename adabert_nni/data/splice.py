@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-_WORD = re.compile(r"\S+")
+WORD = re.compile(r"\S+")  # what stands between spaces
 _DRAW = 4  # random numbers of its own: what else is drawn for a row does not depend on them
 _SHORTEST_PART = 0.25  # of the words of each text
 
@@ -47,8 +47,8 @@ def spliced(
 
 def _joined(text: str, other: str, share: float) -> str:
     """The first ``share`` of the words of a text, one at least, and what is behind that share in another."""
-    ends = [match.end() for match in _WORD.finditer(text)]
-    starts = [match.start() for match in _WORD.finditer(other)]
+    ends = [match.end() for match in WORD.finditer(text)]
+    starts = [match.start() for match in WORD.finditer(other)]
     kept, left = (max(1, round(share * len(words))) for words in (ends, starts))
     if not ends or left >= len(starts):
         return text
