@@ -8,7 +8,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModel, PreTrainedModel
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from adabert_nni.errors import AdaBertError
 from adabert_nni.teacher.loading import WEIGHTS_ONLY
@@ -20,7 +20,8 @@ def embedding_tables(folder: Path) -> tuple[Tensor, Tensor]:
     P is 0 for a teacher without absolute positions (DeBERTa, ModernBERT). RoBERTa's first positions, which
     it never uses for tokens, are left out.
     """
-    model = AutoModel.from_pretrained(folder, **WEIGHTS_ONLY)
+    # With its head, though that is not needed: transformers reports what weights it leaves out.
+    model = AutoModelForSequenceClassification.from_pretrained(folder, **WEIGHTS_ONLY).base_model
     words = model.get_input_embeddings().weight.detach().clone()
     positions = _positions(model)
     return words, torch.zeros(0, words.shape[1]) if positions is None else positions.clone()

@@ -5,6 +5,8 @@ where the folder came from, or how a teacher is trained.
 """
 
 import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.utils import logging as hub_logging
 
 from adabert_nni.data.tasks import Task
 from adabert_nni.errors import AdaBertError, first_line
@@ -67,16 +70,17 @@ def load_classifier(folder: Path, task: Task, *, fresh_head: bool) -> PreTrained
         if not fresh_head:
             found = load_config(folder).id2label
             _check_labels(folder, [found[number] for number in sorted(found)], task)
-        model, report = AutoModelForSequenceClassification.from_pretrained(
-            folder,
-            **WEIGHTS_ONLY,
-            dtype=torch.float32,
-            id2label=names,
-            label2id={name: number for number, name in names.items()},
-            problem_type=task.problem.hf_name,
-            ignore_mismatched_sizes=fresh_head,
-            output_loading_info=True,
-        )
+        with _without_warnings():
+            model, report = AutoModelForSequenceClassification.from_pretrained(
+                folder,
+                **WEIGHTS_ONLY,
+                dtype=torch.float32,
+                id2label=names,
+                label2id={name: number for number, name in names.items()},
+                problem_type=task.problem.hf_name,
+                ignore_mismatched_sizes=fresh_head,
+                output_loading_info=True,
+            )
     except UNREADABLE as error:
         if isinstance(error, AdaBertError):
             raise
@@ -90,7 +94,32 @@ def load_classifier(folder: Path, task: Task, *, fresh_head: bool) -> PreTrained
             f"{min(report['missing_keys'])}), but 0 epochs take it as it is; "
             "set --teacher-epochs to 1 or more"
         )
+    _tell_fresh(folder, model, report)
     return model
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Without what transformers says of a checkpoint: it makes a table of a head that is to be missing."""
+    before = hub_logging.get_verbosity()
+    hub_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        hub_logging.set_verbosity(before)
+
+
+def _tell_fresh(folder: Path, model: PreTrainedModel, report: Mapping[str, Any]) -> None:
+    """Log which weights start at random; that is as it should be for a head, and not for the encoder."""
+    fresh = sorted({*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])})
+    encoder = [key for key in fresh if key.startswith(f"{model.base_model_prefix}.")]
+    if encoder:
+        logger.warning(
+            "teacher %s: %d weights of the encoder are not in it and start at random, such as %s",
+            *(folder, len(encoder), encoder[0]),
+        )
+    if head := [key for key in fresh if key not in encoder]:
+        logger.info("teacher: its head for this task starts at random (%s)", ", ".join(head))
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
