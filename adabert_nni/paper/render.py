@@ -156,10 +156,10 @@ def _adaptive(records: Sequence[Record]) -> str:
     for space, tasks in by_space.items():
         if (told := adaptivity(tasks)) is not None:
             rows += [
-                _apart(f"{space}: one task, two seeds", told.within),
-                _apart(f"{space}: two tasks", told.across),
+                _apart(f"space {space}: one task, two seeds", told.within),
+                _apart(f"space {space}: two tasks", told.across),
                 {
-                    "pairs": f"{space}: shuffled tasks reach that gap with p",
+                    "pairs": f"space {space}: shuffled tasks reach that gap with p",
                     "edges": f"{told.edges_p:.2g}",
                     "layers": f"{told.layers_p:.2g}",
                 },

@@ -60,7 +60,8 @@ def test_structures_of_one_task_stand_beside_those_of_two(tmp_path):
     records += [record(task="qnli", seed=s, architecture=deep, **settings) for s in (0, 1)]
     page = render(records, tmp_path / "paper")
     same, other = (
-        row(page, title, f"small: {name}") for name in ("one task, two seeds (2)", "two tasks (4)")
+        row(page, title, f"space small: {name}")
+        for name in ("one task, two seeds (2)", "two tasks (4)")
     )
     assert (same["edges that differ, %"], same["difference of K"]) == ("0.00", "0.00")
     assert (other["edges that differ, %"], other["difference of K"]) == ("0.00", "2.00")
