@@ -34,6 +34,13 @@ class View:
     states: tuple[Tensor, ...] = ()
     scores: tuple[Tensor, ...] = ()
 
+    def float(self) -> "View":
+        """The same in float32, in which losses are computed."""
+        states, scores = (
+            tuple(tensor.float() for tensor in part) for part in (self.states, self.scores)
+        )
+        return View(self.logits.float(), self.mask, states, scores)
+
 
 def soft_loss(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
     """T^2 KL(teacher || student) of logits (B, C) divided by T, mean over the batch; 0 where they agree."""

@@ -33,6 +33,7 @@ def run_baseline(
     seed: int,
     folder: Path,
     checkpoint: Checkpoint,
+    precision: str = "float32",
 ) -> None:
     """Write a trained baseline, its scores and the tokenizer into ``folder``.
 
@@ -51,6 +52,7 @@ def run_baseline(
         seed: of fresh weights, the order of the rows and dropout.
         folder: an existing folder.
         checkpoint: where the training keeps its state, and goes on from after a kill.
+        precision: one of ``PRECISIONS``, of the training.
 
     Raises:
         AdaBertError: if the teacher is of a kind that this baseline cannot start from.
@@ -69,6 +71,7 @@ def run_baseline(
         batch_size=batch_size,
         seed=seed,
         checkpoint=checkpoint,
+        precision=precision,
     )
     classifier = Trainee(student, teacher.config.hidden_size)
     record = {

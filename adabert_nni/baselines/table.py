@@ -8,6 +8,7 @@ quarter, the 4 of DistilBERT and TinyBERT a third. A 6-layer teacher so has stud
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor
 
@@ -29,6 +30,7 @@ from adabert_nni.baselines.losses import (
 from adabert_nni.errors import AdaBertError
 
 Loss = Callable[[View, View, Tensor], Tensor]  # student, teacher, labels (B,) -> scalar
+Sees = Literal["logits", "states", "scores"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Baseline:
         epochs: passes over the training rows where none are asked for.
         lr: highest learning rate, likewise.
         batch: rows per step, likewise.
-        scores: whether a loss looks at the attention.
+        sees: the most that a loss looks at: logits, hidden states or attention scores too.
     """
 
     build: Builder
@@ -49,7 +51,7 @@ class Baseline:
     epochs: int = 4
     lr: float = 1e-4
     batch: int = 32
-    scores: bool = False
+    sees: Sees = "states"
 
 
 BASELINES: dict[str, Baseline] = {
@@ -61,9 +63,9 @@ BASELINES: dict[str, Baseline] = {
         (tinybert_layers_loss, tinybert_prediction_loss),
         epochs=8,
         lr=3e-4,  # its weights are fresh
-        scores=True,
+        sees="scores",
     ),
-    "bilstm-soft": Baseline(bilstm, (bilstm_loss,), epochs=10, lr=1e-3, batch=64),
+    "bilstm-soft": Baseline(bilstm, (bilstm_loss,), epochs=10, lr=1e-3, batch=64, sees="logits"),
 }
 
 

@@ -20,6 +20,7 @@ from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.data.batches import Batch, loader
 from adabert_nni.data.encoding import Encoded
 from adabert_nni.metrics import score
+from adabert_nni.precision import computing
 from adabert_nni.training import fit, model_inputs, predict
 
 logger = logging.getLogger(__name__)
@@ -70,13 +71,15 @@ def train_baseline(
     batch_size: int,
     seed: int,
     checkpoint: Checkpoint | None = None,
+    precision: str = "float32",
 ) -> list[dict[str, float]]:
     """Train ``student`` in place by AdamW, warm-up and linear decay; keep the epoch that is best on ``selection``.
 
     Args:
         baseline: what is minimised.
         student: what ``baseline.build`` made.
-        teacher: frozen; runs on the same rows, in eval mode, and is left as it is.
+        teacher: frozen; runs on the same rows, in eval mode, and is left as it is; once before the training where
+            a loss looks at its logits alone, else beside the student.
         train: the rows, with labels or without.
         selection: rows of the training split that were set apart.
         epochs: passes over the rows, >= 1, shared by the losses.
@@ -84,6 +87,8 @@ def train_baseline(
         batch_size: rows per step.
         seed: of the projections, the order of the rows and dropout.
         checkpoint: where the training keeps its state, and goes on from after a kill.
+        precision: one of ``PRECISIONS``, of the training and the teacher beside it; losses and scores are those
+            in float32.
 
     Returns:
         ``epoch`` (from 1), ``loss``, ``seconds`` and ``selection_accuracy`` of each epoch; the student, on the
@@ -94,13 +99,18 @@ def train_baseline(
     trainee = Trainee(student, teacher.config.hidden_size).to(device)
     teacher.eval().requires_grad_(False).to(device)
     memory: dict[str, Any] = {"epoch": 0, "best": {}, "history": []}
+    scores, once = baseline.sees == "scores", baseline.sees == "logits"
+    if once:
+        answers = predict(teacher, train, label="teacher's answers")
+        train = train.with_teacher(train.ids, answers.unsqueeze(1))
 
     def step(batch: Batch) -> Tensor:
-        with torch.no_grad():
-            known = look(teacher, batch, scores=baseline.scores)
-        found = trainee.project(look(student, batch, scores=baseline.scores))
+        with computing(precision, device):
+            found = trainee.project(look(student, batch, scores=scores))
+            with torch.no_grad():
+                known = told(batch) if once else look(teacher, batch, scores=scores)
         loss = current_loss(baseline.losses, memory["epoch"], epochs)
-        return loss(found, known, batch["labels"])
+        return loss(found.float(), known.float(), batch["labels"])
 
     def after_epoch(epoch: int, numbers: dict[str, float]) -> None:
         accuracy = evaluate(trainee, selection, ("accuracy",))["accuracy"]
@@ -143,6 +153,11 @@ def evaluate(model: nn.Module, rows: Encoded, metrics: tuple[str, ...]) -> dict[
 def current_loss(losses: Sequence[Loss], epoch: int, epochs: int) -> Loss:
     """The loss of ``epoch`` (from 0): equal shares of the epochs, what is left over goes to the later ones."""
     return losses[((epoch + 1) * len(losses) - 1) // epochs]
+
+
+def told(batch: Batch) -> View:
+    """The teacher's logits that were joined to the rows, (B, 1, C)."""
+    return View(batch["teacher"][:, 0], batch["attention_mask"])
 
 
 def look(model: nn.Module, batch: Batch, *, scores: bool = False) -> View:

@@ -37,6 +37,7 @@ def train_baseline(config: Config, name: str, output: Path) -> dict[str, Any]:
         "lr": asked.baseline_lr or own.lr,
         "batch_size": asked.baseline_batch or own.batch,
         "seed": config.run.seed,
+        "precision": config.precision,
     }
 
     def build(folder: Path, checkpoint: Checkpoint) -> None:

@@ -116,7 +116,7 @@ def _told(cell: Cell, metrics: Mapping[str, Any], output: Path) -> dict[str, Any
         **{key: metrics.get(key) for key in ("batch", "length", "threads", "device")},
         "architecture": read_json(drawn) if drawn.is_file() else None,
         "teacher": cell.config.teacher.teacher,
-        "precision": "float32" if cell.kind == "baseline" else cell.config.precision,
+        "precision": cell.config.precision,
         "settings": cell.relevant(cell.config.flat()),
         "forced": list(cell.forced),
     }

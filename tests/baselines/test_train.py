@@ -1,6 +1,8 @@
 """Facts of a baseline's training: who learns, what is looked at, which epoch is kept, and its folder."""
 
 import copy
+import dataclasses
+import functools
 
 import pytest
 import torch
@@ -14,7 +16,7 @@ from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.files import read_json
 
 
-def run(name, teacher, rows, words, *, epochs=2, seed=0, checkpoint=None):
+def run(name, teacher, rows, words, *, epochs=2, seed=0, **more):
     torch.manual_seed(seed)
     baseline = BASELINES[name]
     student = baseline.build(teacher, words)
@@ -29,9 +31,22 @@ def run(name, teacher, rows, words, *, epochs=2, seed=0, checkpoint=None):
         lr=baseline.lr,
         batch_size=8,
         seed=seed,
-        checkpoint=checkpoint,
+        **more,
     )
     return student, started, history
+
+
+def counted(teacher, monkeypatch):
+    """A list that grows by one with each pass of the teacher."""
+    passes, forward = [], teacher.forward
+
+    @functools.wraps(forward)
+    def spy(*args, **inputs):
+        passes.append(inputs["input_ids"].shape)
+        return forward(*args, **inputs)
+
+    monkeypatch.setattr(teacher, "forward", spy)
+    return passes
 
 
 def equal(one, other):
@@ -46,6 +61,52 @@ def test_training_changes_the_student_and_not_the_teacher(made_teacher, made_row
     assert equal(teacher.state_dict(), before)
     assert not equal(student.state_dict(), started)
     assert [entry["epoch"] for entry in history] == [1, 2]
+
+
+def test_a_teacher_of_logits_alone_runs_once_over_the_rows_and_teaches_the_same(
+    made_teacher, made_rows, words, monkeypatch
+):
+    teacher = made_teacher(4)
+    passes = counted(teacher, monkeypatch)
+    student, _, history = run("bilstm-soft", teacher, made_rows, words, epochs=3)
+    assert sum(shape[0] for shape in passes) == 24  # rows; the selection is the student's alone
+    passes.clear()
+    beside = dataclasses.replace(BASELINES["bilstm-soft"], sees="states")
+    monkeypatch.setitem(BASELINES, "bilstm-soft", beside)
+    other, _, again = run("bilstm-soft", teacher, made_rows, words, epochs=3)
+    assert sum(shape[0] for shape in passes) == 3 * 24
+    for one, two in zip(history, again, strict=True):
+        assert one["loss"] == pytest.approx(two["loss"], rel=1e-4)
+    for name, weight in other.state_dict().items():
+        assert torch.allclose(student.state_dict()[name], weight, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_losses_are_float32_whatever_the_products_are(
+    made_teacher, made_rows, words, name, monkeypatch
+):
+    seen = []
+
+    def spied(loss):
+        def call(found, known, labels):
+            seen.extend(
+                tensor.dtype
+                for view in (found, known)
+                for tensor in (view.logits, *view.states, *view.scores)
+            )
+            return loss(found, known, labels)
+
+        return call
+
+    own = BASELINES[name]
+    spies = tuple(map(spied, own.losses))
+    monkeypatch.setitem(BASELINES, name, dataclasses.replace(own, losses=spies))
+    half, _, numbers = run(name, made_teacher(4), made_rows, words, precision="bf16")
+    assert set(seen) == {torch.float32}
+    assert {weight.dtype for weight in half.parameters()} == {torch.float32}
+    whole, _, exact = run(name, made_teacher(4), made_rows, words)
+    assert not equal(half.state_dict(), whole.state_dict())
+    assert numbers[0]["loss"] == pytest.approx(exact[0]["loss"], rel=0.05)
 
 
 def test_tinybert_learns_from_the_layers_first_and_then_from_the_logits():
