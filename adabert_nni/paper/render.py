@@ -7,18 +7,30 @@ was not run is a dash. It must not know how a cell is run.
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from adabert_nni.files import atomic_write
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.paper.adaptive import Apart, adaptivity
-from adabert_nni.paper.cells import ABLATED, ADABERT, TASKS
 from adabert_nni.paper.figures import TABLE1, TABLE2, TABLE3, TABLE4, TABLE5
 from adabert_nni.paper.records import Record, of
+from adabert_nni.paper.shown import (
+    DASH,
+    average,
+    decimals,
+    digits,
+    ends,
+    in_millions,
+    retention_cell,
+    score_cell,
+    spread,
+    times,
+    with_params,
+)
+from adabert_nni.paper.tables import ABLATED, ADABERT, TASKS
 from adabert_nni.report.plot import cell_svg
-from adabert_nni.report.tables import markdown_table, millions
+from adabert_nni.report.tables import markdown_table
 
-DASH = "-"
+OWN = "the task's own"
 NOTES = """\
 Every figure of ours is a mean ± sample standard deviation over its runs (their number in brackets, where there
 are several), measured on the validation split; epochs were chosen on rows of the training split. The paper's are
@@ -27,40 +39,17 @@ there are two, accuracy comes before F1. AdaBERT learns from augmented rows too,
 Table 4 and for Table 3; our baselines do not. A dash is a run that was not made."""
 
 
-def spread(values: Sequence[float], show: Callable[[float], str]) -> str:
-    """Mean ± sample standard deviation (number of runs); a dash for none."""
-    if not values:
-        return DASH
-    mean = show(statistics.fmean(values))
-    if len(values) == 1:
-        return mean
-    return f"{mean} ± {show(statistics.stdev(values))} ({len(values)})"
-
-
-def score_cell(records: Iterable[Record]) -> str:
-    """All scores of a task's runs in percent: accuracy, then F1 where the task has it."""
-    found = list(records)
-    names = list(found[0]["scores"]) if found else []
-    shown = [spread([100 * r["scores"][name] for r in found], _decimals) for name in names]
-    return " / ".join(shown) or DASH
-
-
-def retention_cell(records: Iterable[Record]) -> str:
-    """Share of the teacher's scores that is kept, in percent."""
-    found = list(records)
-    names = list(found[0]["scores"]) if found else []
-    kept = [[100 * r["scores"][n] / r["teacher_scores"][n] for r in found] for n in names]
-    return " / ".join(spread(values, _decimals) for values in kept) or DASH
-
-
 def render(records: Sequence[Record], results: Path) -> str:
     """The whole page; draws figure 3 into ``results`` and links to it."""
     pages = [
         ("Table 1: accuracy, size and speed", _table1(records)),
         ("Table 2: what was found", _table2(records)),
-        ("Table 3: structures across tasks", _scores(records, "table3", TABLE3, TASKS)),
+        (
+            "Table 3: structures across tasks",
+            _scores(records, "table3", TABLE3 | {OWN: _diagonal()}, TASKS),
+        ),
         ("Table 4: what teaches", _scores(records, "table4", TABLE4, ABLATED)),
-        ("Table 5: efficiency", _scores(records, "table5", TABLE5, ABLATED, _with_params)),
+        ("Table 5: efficiency", _scores(records, "table5", TABLE5, ABLATED, with_params)),
         ("Figure 3: the cells", _figure3(records, results)),
         ("Task-adaptive: how far found structures lie apart", _adaptive(records)),
         ("Every run", _runs(records)),
@@ -93,9 +82,9 @@ def _table1(records: Sequence[Record]) -> str:
         means = [statistics.fmean(r["value"] for r in found) for found in by_task.values() if found]
         whole = len(means) == len(TASKS)
         row = {task: score_cell(found) for task, found in by_task.items()}
-        row |= {"params": _range([r["params"] for r in own], _millions)}
-        row |= {"speedup": _range([r["speedup"] for r in own], _times)}
-        row["average"] = _decimals(100 * statistics.fmean(means)) if whole else DASH
+        row |= {"params": ends([r["params"] for r in own], in_millions)}
+        row |= {"speedup": ends([r["speedup"] for r in own], times)}
+        row["average"] = decimals(100 * statistics.fmean(means)) if whole else DASH
         kept = {task: retention_cell(found) for task, found in by_task.items()}
         rows += [{"system": system, **row}]
         if system != "teacher":
@@ -108,7 +97,7 @@ def _table1(records: Sequence[Record]) -> str:
 def _table2(records: Sequence[Record]) -> str:
     columns = {"task": "task", "depth": "K", "params": "parameters", "speedup": "x BERT-base"}
     columns |= {f"paper_{key}": f"paper: {name}" for key, name in list(columns.items())[1:]}
-    shows = {"depth": _digits, "params": _millions, "speedup": _times}
+    shows = {"depth": digits, "params": in_millions, "speedup": times}
     rows = []
     for task, printed in TABLE2.items():
         found = of(records, "table1", ADABERT, task)
@@ -125,18 +114,39 @@ def _scores(
     tasks: Sequence[str],
     show: Callable[[Iterable[Record]], str] = score_cell,
 ) -> str:
-    """A row of ours and one of the paper's for each system, a column for each task."""
+    """A row of ours and one of the paper's for each system, a column for each task, and what they have on average.
+
+    The average of both is over the tasks that every system was run on, of those that were run at all.
+    """
+    found = {
+        system: {task: _runs_of(records, table, system, task) for task in tasks}
+        for system in printed
+    }
+    begun = [row for row in found.values() if any(row.values())]
+    shared = [task for task in tasks if begun and all(row[task] for row in begun)]
     rows = []
     for system, theirs in printed.items():
-        ours = {task: show(of(records, table, system, task)) for task in tasks}
-        rows += [{"system": system, **ours}, {"system": "paper", **theirs}]
-    return markdown_table(rows, {"system": "system", **{task: task for task in tasks}})
+        ours = {task: show(runs) for task, runs in found[system].items()}
+        means = [
+            statistics.fmean(100 * r["value"] for r in found[system][t])
+            for t in shared
+            if found[system][t]
+        ]
+        paper = [float(theirs[task].split()[0]) for task in shared]
+        rows += [{"system": system, **ours, "average": average(means)}]
+        rows += [{"system": "paper", **theirs, "average": average(paper)}]
+    more = {"average": f"average of {', '.join(shared)}"} if len(shared) > 1 else {}
+    return markdown_table(rows, {"system": "system", **{task: task for task in tasks}, **more})
 
 
-def _with_params(records: Iterable[Record]) -> str:
-    found = list(records)
-    params = spread([r["params"] for r in found], _millions)
-    return f"{score_cell(found)} ({params})" if found else DASH
+def _diagonal() -> dict[str, str]:
+    """What the paper has for each task's own structure."""
+    return {task: TABLE3[f"{ADABERT}:{task}"][task] for task in TASKS}
+
+
+def _runs_of(records: Iterable[Record], table: str, system: str, task: str) -> list[Record]:
+    """Those of a system, or of the structure that was found on the task itself."""
+    return of(records, table, f"{ADABERT}:{task}" if system == OWN else system, task)
 
 
 def _figure3(records: Sequence[Record], results: Path) -> str:
@@ -169,7 +179,7 @@ def _adaptive(records: Sequence[Record]) -> str:
 
 
 def _apart(name: str, pairs: Apart) -> dict[str, str]:
-    edges, layers = _decimals(100 * pairs.edges), _decimals(pairs.layers)
+    edges, layers = decimals(100 * pairs.edges), decimals(pairs.layers)
     return {"pairs": f"{name} ({pairs.pairs})", "edges": edges, "layers": layers}
 
 
@@ -179,25 +189,3 @@ def _runs(records: Sequence[Record]) -> str:
     ordered = sorted(records, key=lambda r: [str(r[key]) for key in keys[:4]])
     rows = [{**r, "command": f"`{r['command']}`"} for r in ordered]
     return markdown_table(rows, columns) if rows else DASH
-
-
-def _range(values: Sequence[float], show: Callable[[Any], str]) -> str:
-    """The least and the greatest value, or the one that there is."""
-    ends = list(dict.fromkeys(show(end) for end in (min(values), max(values)))) if values else []
-    return " to ".join(ends) or DASH
-
-
-def _decimals(value: float) -> str:
-    return f"{value:.2f}"
-
-
-def _digits(value: float) -> str:
-    return f"{value:.3g}"
-
-
-def _millions(value: float) -> str:
-    return millions(round(value))
-
-
-def _times(value: float) -> str:
-    return f"{value:.1f}x"

@@ -7,7 +7,8 @@ from typing import Any
 
 from adabert_nni.config import add_arguments
 from adabert_nni.errors import AdaBertError
-from adabert_nni.paper.cells import TABLES, Asked, Cell
+from adabert_nni.paper.cells import Asked, Cell
+from adabert_nni.paper.tables import TABLES
 from adabert_nni.settings import STAGES
 
 RENDER = "render"

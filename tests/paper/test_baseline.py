@@ -8,8 +8,9 @@ from adabert_nni.errors import AdaBertError
 from adabert_nni.files import read_json
 from adabert_nni.paper import baseline
 from adabert_nni.paper.baseline import train_baseline
-from adabert_nni.paper.cells import TABLES, Asked
+from adabert_nni.paper.cells import Asked
 from adabert_nni.paper.run import run_cell
+from adabert_nni.paper.tables import TABLES
 
 TASK = {"task": "mini-reviews"}
 

@@ -11,8 +11,9 @@ from adabert_nni import cli
 from adabert_nni.baselines.table import BASELINES
 from adabert_nni.config import Config, config_from_args
 from adabert_nni.errors import AdaBertError
-from adabert_nni.paper.cells import IDLE, TABLES, TASKS, Asked, recipes
+from adabert_nni.paper.cells import IDLE, Asked, recipes
 from adabert_nni.paper.run import RUNNERS
+from adabert_nni.paper.tables import TABLES, TASKS
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 MANY = ("table1", "table2", "table3", "table5", "figure3")

@@ -9,10 +9,12 @@ from adabert_nni.errors import AdaBertError
 from adabert_nni.files import write_json
 from adabert_nni.model.architecture import Architecture, edge_names
 from adabert_nni.paper import figures
-from adabert_nni.paper.cells import ABLATED, TABLES, TASKS, Asked
+from adabert_nni.paper.cells import Asked
 from adabert_nni.paper.records import load_records
-from adabert_nni.paper.render import render, retention_cell, score_cell
+from adabert_nni.paper.render import render
 from adabert_nni.paper.run import run_cell
+from adabert_nni.paper.shown import retention_cell, score_cell
+from adabert_nni.paper.tables import ABLATED, TABLES, TASKS
 
 CELL = Architecture(2, 2, dict.fromkeys(edge_names(2), "std_conv_3"))
 
@@ -113,6 +115,34 @@ def test_random_structures_are_summed_up_over_their_draws(tmp_path):
     draws = [record(f"random:{i}", seed=i, table="table3", accuracy=0.7 + i / 50) for i in range(3)]
     ours = row(render(draws, tmp_path / "paper"), "Table 3", "random")
     assert ours["rte"] == "72.00 ± 2.00 (3)"  # 70, 72, 74
+
+
+def test_an_average_is_over_the_tasks_that_every_system_was_run_on(tmp_path):
+    told = {"base-kd": {"sst2": 0.8, "rte": 0.6, "mrpc": 0.9}, "+da": {"sst2": 0.9, "rte": 0.5}}
+    made = [
+        record(system, table="table4", task=task, accuracy=accuracy)
+        for system, by_task in told.items()
+        for task, accuracy in by_task.items()
+    ]
+    page = render(made, tmp_path / "paper")
+    averages = [row(page, "Table 4", name)["average of sst2, rte"] for name in (*told, "+probe")]
+    assert averages == ["70.00", "70.00", "-"]
+    assert row(page, "Table 4", "paper")["average of sst2, rte"] == "71.65"  # 86.6 and 56.7
+    alone = render([r for r in made if r["task"] == "rte"], tmp_path / "paper")
+    assert "average of" not in alone  # one task is no average
+
+
+def test_each_tasks_own_structure_is_the_diagonal(tmp_path):
+    told = {("rte", "rte"): 0.6, ("rte", "mrpc"): 0.7, ("mrpc", "rte"): 0.5, ("mrpc", "mrpc"): 0.9}
+    made = [
+        record(f"adabert:{found_on}", table="table3", task=task, accuracy=accuracy)
+        for (found_on, task), accuracy in told.items()
+    ]
+    page = render(made, tmp_path / "paper")
+    own = row(page, "Table 3", "the task's own")
+    assert (own["mrpc"], own["rte"]) == ("90.00 / 100.00", "60.00")
+    assert own["average of mrpc, rte"] == "75.00"
+    assert row(page, "Table 3", "adabert:mrpc")["average of mrpc, rte"] == "70.00"
 
 
 def test_table_5_tells_the_size_too(tmp_path):

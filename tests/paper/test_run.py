@@ -8,8 +8,9 @@ import pytest
 from adabert_nni import cli
 from adabert_nni.files import read_json
 from adabert_nni.paper import run as paper_run
-from adabert_nni.paper.cells import TABLES, Asked
+from adabert_nni.paper.cells import Asked
 from adabert_nni.paper.run import command, finished, record_path, run_cell
+from adabert_nni.paper.tables import TABLES
 
 
 @pytest.fixture
