@@ -5,49 +5,22 @@ runs; numbers and names come in, and every name is escaped. Lengths are pixels o
 a chart is as wide as its column.
 """
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, HEIGHT = 400, 190
-LEFT, RIGHT, TOP, BOTTOM = 52, 14, 12, 26
-Show = Callable[[float], str]
-
-
-@dataclass(frozen=True)
-class Scale:
-    """Maps values to pixels along one axis.
-
-    Attributes:
-        low: value at ``start``.
-        high: value at ``end``, above ``low``.
-        start: pixel.
-        end: pixel.
-    """
-
-    low: float
-    high: float
-    start: float
-    end: float
-
-    def __call__(self, value: float) -> float:
-        """The pixel of a value."""
-        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
-
-
-def nice_ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Round numbers that enclose ``low`` to ``high``: at most ``most`` + 2 multiples of 1, 2 or 5 times 10^n."""
-    span = high - low
-    if span <= 1e-9 * abs(high):  # equal, but for rounding
-        span = abs(high) or 1.0
-    rough = span / (most - 1)
-    digits = math.floor(math.log10(rough))
-    step = next(m * 10.0**digits for m in (1, 2, 5, 10) if m * 10.0**digits >= rough * (1 - 1e-9))
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    if first == last:  # a multiple itself: go below it, as a share of 1 has nothing above
-        first, last = (first - 1, last) if low > 0 else (first, last + 1)
-    return [round(n * step, 2 - digits) for n in range(first, last + 1)]
+from adabert_nni.report.axes import (
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    WIDTH,
+    Scale,
+    Show,
+    frame,
+    nice_ticks,
+    svg,
+    text,
+)
 
 
 def line_chart(
@@ -72,7 +45,7 @@ def line_chart(
     """
     values = [value for line in lines.values() for value in line]
     values += [level] if level is not None else []
-    across, up, shapes = _frame(x, values, show)
+    across, up, shapes = frame(x, values, show)
     if level is not None:
         shapes.append(f'<path class="level" d="M{LEFT} {up(level):.1f}H{WIDTH - RIGHT}"/>')
     for number, (name, line) in enumerate(lines.items()):
@@ -86,7 +59,7 @@ def line_chart(
                 f'<circle class="dot c{number}" cx="{px:.1f}" cy="{py:.1f}" r="{radius}">'
                 f"<title>{told}</title></circle>"
             )
-    return _svg(shapes, ", ".join(lines), WIDTH, HEIGHT)
+    return svg(shapes, ", ".join(lines), WIDTH, HEIGHT)
 
 
 def share_chart(shares: Mapping[str, Sequence[float]], title: str, classes: Sequence[str]) -> str:
@@ -114,7 +87,7 @@ def share_chart(shares: Mapping[str, Sequence[float]], title: str, classes: Sequ
         told = escape(f"{name}: {100 * line[0]:.0f} % to {100 * line[-1]:.0f} %")
         shapes.append(f'<path class="area {kind}" d="M{path}Z"><title>{told}</title></path>')
         bottom = top
-    return _svg(shapes, title, width, height)
+    return svg(shapes, title, width, height)
 
 
 def bar_chart(bars: Mapping[str, float], show: Show) -> str:
@@ -124,12 +97,12 @@ def bar_chart(bars: Mapping[str, float], show: Show) -> str:
     shapes = list[str]()
     for number, (name, value) in enumerate(bars.items()):
         y, length = number * row + 6, max(width(value), 1)
-        shapes.append(_text(name, left - 10, y + 13, "end"))
+        shapes.append(text(name, left - 10, y + 13, "end"))
         shapes.append(
             f'<rect class="bar c0" x="{left}" y="{y}" width="{length:.1f}" height="18" rx="3"/>'
         )
-        shapes.append(_text(show(value), left + length + 8, y + 13, "start"))
-    return _svg(shapes, ", ".join(bars), WIDTH, row * len(bars))
+        shapes.append(text(show(value), left + length + 8, y + 13, "start"))
+    return svg(shapes, ", ".join(bars), WIDTH, row * len(bars))
 
 
 @dataclass(frozen=True)
@@ -175,7 +148,7 @@ def scatter(
     """
     values = [p.y for p in points] + ([level] if level is not None else [])
     ticks = nice_ticks(min(p.x for p in points), max(p.x for p in points))
-    across, up, shapes = _frame(ticks, values, show_y, show_x)
+    across, up, shapes = frame(ticks, values, show_y, show_x)
     if level is not None:
         shapes.append(f'<path class="level" d="M{LEFT} {up(level):.1f}H{WIDTH - RIGHT}"/>')
     best = front(points)
@@ -189,37 +162,4 @@ def scatter(
             f'<circle class="dot {kind}" cx="{across(point.x):.1f}" cy="{up(point.y):.1f}" '
             f'r="{radius}"><title>{told}</title></circle>'
         )
-    return _svg(shapes, x_name, WIDTH, HEIGHT)
-
-
-def _frame(
-    x: Sequence[float], values: Sequence[float], show: Show, show_x: Show | None = None
-) -> tuple[Scale, Scale, list[str]]:
-    """Both scales, the grid and the axes' texts; without ``show_x``, x are whole numbers."""
-    ticks = nice_ticks(min(values), max(values))
-    up = Scale(ticks[0], ticks[-1], HEIGHT - BOTTOM, TOP)
-    low, high = (x[0], x[-1]) if x[0] < x[-1] else (x[0] - 0.5, x[0] + 0.5)
-    pad = 0.0 if show_x else 0.03 * (high - low)
-    across = Scale(low - pad, high + pad, LEFT, WIDTH - RIGHT)
-    shapes = list[str]()
-    for tick in ticks:
-        shapes.append(f'<path class="grid" d="M{LEFT} {up(tick):.1f}H{WIDTH - RIGHT}"/>')
-        shapes.append(_text(show(tick), LEFT - 8, up(tick) + 4, "end"))
-    stride = 1 if show_x else math.ceil(len(x) / 8)
-    named = x[::stride]
-    for at in named:
-        text = show_x(at) if show_x else f"{at:g}"
-        ends = {0: "start", len(named) - 1: "end"} if show_x else {}
-        anchor = ends.get(named.index(at), "middle")
-        shapes.append(_text(text, across(at), HEIGHT - BOTTOM + 16, anchor))
-    return across, up, shapes
-
-
-def _text(content: str, x: float, y: float, anchor: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(content)}</text>'
-
-
-def _svg(shapes: Sequence[str], label: str, width: float, height: float) -> str:
-    told = escape(label, quote=True)
-    start = f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" aria-label="{told}">'
-    return "\n".join([start, *shapes, "</svg>"])
+    return svg(shapes, x_name, WIDTH, HEIGHT)

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adabert_nni.report.axes import nice_ticks
 from adabert_nni.report.charts import (
     Point,
     bar_chart,
     front,
     line_chart,
-    nice_ticks,
     scatter,
     share_chart,
 )
