@@ -45,6 +45,7 @@ ROWS = [  # a row imports from the rows below it
         "checkpoint",
         "states",
         "progress",
+        "ports",
         "files",
         "folders",
         "errors",

@@ -7,7 +7,6 @@ here.
 import logging
 import os
 import shutil
-import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from nni.experiment.config import ExperimentConfig, utils
 
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import new_folder, read_json
+from adabert_nni.ports import free_port, is_free
 from adabert_nni.search.collect import TrialRecord, keep_best, plain, succeeded
 from adabert_nni.search.loopback import PATIENCE, loopback_environment
 
@@ -33,7 +33,6 @@ ENDED = ("DONE", "STOPPED", "ERROR")
 # manager submits what is queued every 5 seconds, so that a longer silence means that nothing is.
 EXHAUSTED, SILENT_POLLS = "TUNER_NO_MORE_TRIAL", 6
 ACTIVE = ("WAITING", "RUNNING", "UNKNOWN")
-FIRST_PORT, PORTS = 8080, 200
 
 
 def load_experiment(path: Path) -> ExperimentConfig:
@@ -83,7 +82,7 @@ def run_experiment(path: Path, output: Path, port: int | None = None) -> dict[st
         experiment = Experiment(config)
         os.environ.update(loopback_environment())  # inherited by the manager and its trials
         chosen = free_port() if port is None else port
-        if not _is_free(chosen):
+        if not is_free(chosen):
             raise AdaBertError(
                 f"--port: {chosen} is in use; choose another, or leave it out for a free one"
             )
@@ -106,28 +105,6 @@ def run_experiment(path: Path, output: Path, port: int | None = None) -> dict[st
         return None
     metrics: dict[str, Any] = read_json(output / "metrics.json")
     return metrics
-
-
-def free_port() -> int:
-    """The first free port of 127.0.0.1 from 8080.
-
-    Returns:
-        8080 to 8279; another process may take it before it is used.
-
-    Raises:
-        AdaBertError: if none of 200 is free.
-    """
-    for port in range(FIRST_PORT, FIRST_PORT + PORTS):
-        if _is_free(port):
-            return port
-    raise AdaBertError(
-        f"ports {FIRST_PORT} to {FIRST_PORT + PORTS - 1} are all in use; end one, or give --port"
-    )
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def _stop(experiment: Experiment) -> None:

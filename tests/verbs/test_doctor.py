@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from adabert_nni import cli, precision
+from adabert_nni import cli, ports, precision
 from adabert_nni.settings import RunConfig
 from adabert_nni.verbs import doctor
 from adabert_nni.verbs.doctor import NOTE, OK, PROBLEM, Finding
@@ -45,8 +45,8 @@ def test_only_a_problem_fails(monkeypatch, capsys, state):
 
 def test_ports_that_are_all_taken_are_a_problem(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        monkeypatch.setattr(doctor, "FIRST_PORT", taken.getsockname()[1])
-        monkeypatch.setattr(doctor, "PORTS", 1)
+        monkeypatch.setattr(ports, "FIRST_PORT", taken.getsockname()[1])
+        monkeypatch.setattr(ports, "PORTS", 1)
         assert [finding.state for finding in doctor.ports(RunConfig())] == [PROBLEM]
 
 
