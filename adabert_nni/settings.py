@@ -247,7 +247,7 @@ class RunConfig:
     threads: Count | None = None
     """CPU threads; unset: PyTorch's own choice"""
     precision: Literal["auto", "float32", "bf16"] = "auto"
-    """What teacher, supernet, student and baselines train in; auto: bf16 where the processor or GPU multiplies it itself"""
+    """What all models train in; auto: bf16 where the processor or GPU multiplies it itself"""
     repetitions: Count = 5
     """Passes of BERT-base when the student's speed is measured"""
     export: Text | None = None
