@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import ModuleType
 
 from wrapt import register_post_import_hook
@@ -76,20 +76,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     _log(args.debug)
     try:
         return VERBS[args.verb].run(args)
-    except (AdaBertError, ArchitectureError) as error:
-        if args.debug:
-            raise
-        print(f"adabert {args.verb}: {error}", file=sys.stderr)
-        return MISUSED
-    except KeyboardInterrupt:
-        print(
-            f"adabert {args.verb}: interrupted; the same command goes on from what is finished",
-            file=sys.stderr,
-        )
-        return INTERRUPTED
-    except BrokenPipeError:  # of `adabert predict ... | head`: nobody reads on
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+    except (Exception, KeyboardInterrupt) as error:
+        if any(isinstance(found, KeyboardInterrupt) for found in _chain(error)):
+            print(
+                f"adabert {args.verb}: interrupted; the same command goes on from what is finished",
+                file=sys.stderr,
+            )
+            return INTERRUPTED
+        if isinstance(error, BrokenPipeError):  # of `adabert predict ... | head`: nobody reads on
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return OK
+        if isinstance(error, (AdaBertError, ArchitectureError)) and not args.debug:
+            print(f"adabert {args.verb}: {error}", file=sys.stderr)
+            return MISUSED
+        raise
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and those that were being handled when it rose: an interrupt can break the tidying up.
+
+    So does ``shutil.rmtree`` of Python 3.11, which closes a descriptor twice if it is interrupted there.
+    """
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _unknown(verb: str) -> str:

@@ -1,6 +1,7 @@
 """Every wrong input gives one sentence, a non-zero exit code, and nothing half-written."""
 
 import dataclasses
+import os
 import resource
 import shlex
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 
 from adabert_nni import cli
 from adabert_nni.config import config_from_args
+from adabert_nni.errors import AdaBertError
 from adabert_nni.model.architecture import Architecture, edge_names
 
 
@@ -153,11 +155,27 @@ def test_an_unknown_verb_names_the_closest(run, capsys, word, closest):
     assert refused(*run(capsys, word, "--task", "sst2"), repr(word), f"did you mean '{closest}'?")
 
 
-def test_an_interrupted_verb_says_how_to_go_on(run, capsys, monkeypatch):
-    def interrupt(args):
-        raise KeyboardInterrupt
+def interrupt(args):
+    raise KeyboardInterrupt
 
-    verb = dataclasses.replace(cli.VERBS["compress"], run=interrupt)
+
+def fail_in_tidying_up(args):
+    try:
+        interrupt(args)
+    finally:
+        os.close(-1)
+
+
+def fail_in_tidying_up_and_tell(args):
+    try:
+        fail_in_tidying_up(args)
+    except OSError as error:
+        raise AdaBertError("cannot tidy up") from error
+
+
+@pytest.mark.parametrize("work", [interrupt, fail_in_tidying_up, fail_in_tidying_up_and_tell])
+def test_an_interrupted_verb_says_how_to_go_on(run, capsys, monkeypatch, work):
+    verb = dataclasses.replace(cli.VERBS["compress"], run=work)
     monkeypatch.setitem(cli.VERBS, "compress", verb)
     code, error = run(capsys, "compress")
     assert (code, "the same command goes on" in error) == (cli.INTERRUPTED, True)
