@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from adabert_nni.verbs.augment import add_augment, augment
 from adabert_nni.verbs.benchmark import add_benchmarks, benchmark
-from adabert_nni.verbs.doctor import PROBLEM, add_doctor, doctor
+from adabert_nni.verbs.checks import PROBLEM
+from adabert_nni.verbs.doctor import add_doctor, doctor
 from adabert_nni.verbs.export import add_export, export
 from adabert_nni.verbs.options import add_settings
 from adabert_nni.verbs.paper import add_paper, paper

@@ -7,7 +7,6 @@ is a ratio of neighbours. What a step is, ``search.steps`` says. Shapes: B batch
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from statistics import fmean, median
 from typing import Any
 
@@ -16,6 +15,7 @@ import torch
 from adabert_nni.benchmark.around import profile_search
 from adabert_nni.benchmark.counting import share_of_peak
 from adabert_nni.benchmark.machine import device, surroundings
+from adabert_nni.benchmark.search_sizes import BASE, GROWN, Case, cases
 from adabert_nni.benchmark.timing import Clock, peak_gflops, timing
 from adabert_nni.benchmark.workers import Worker, working
 from adabert_nni.errors import AdaBertError
@@ -29,41 +29,6 @@ logger = logging.getLogger(__name__)
 PEER = "nni-gumbel-darts"
 BACKENDS = {"float32": "torch", "bf16": "torch-bf16"}
 ROUNDS = 5
-PAPER, REAL = StepSize(), StepSize(batch=128, length=16)  # of SST-2, a batch's mean length is 14
-BASE = StepSize(batch=8, length=32, max_depth=2)
-GROWN = {
-    "batch": replace(BASE, batch=32),
-    "length": replace(BASE, length=128),
-    "max_depth": replace(BASE, max_depth=8),
-}
-
-
-@dataclass(frozen=True)
-class Case:
-    """One size, and when to stop: after ``seconds`` no round starts but the first ``least``."""
-
-    size: StepSize
-    seconds: float
-    least: int = 3
-
-
-def cases(*, quick: bool, native: bool) -> list[Case]:
-    """What is timed.
-
-    Args:
-        quick: two small sizes.
-        native: whether bf16 products are; else a large step takes minutes in it, and a small one is timed.
-
-    Returns:
-        The first one is what is talked about.
-    """
-    if quick:
-        return [Case(BASE, 8.0), Case(replace(BASE, precision="bf16"), 8.0)]
-    halves = [replace(size, precision="bf16") for size in ((PAPER, REAL) if native else (BASE,))]
-    grown = [Case(size, 6.0) for size in GROWN.values()]
-    first = [Case(PAPER, 60.0, least=2), Case(REAL, 20.0, least=2), Case(BASE, 4.0)]
-    return [*first, *grown, *(Case(half, 6.0, least=2) for half in halves)]
-
 
 NOTES = {
     "step": "forward, backward, clipping and both optimizers; weights and P_alpha move by B rows each. "

@@ -3,24 +3,22 @@
 BatchNorm goes into the convolution before it; the convolutions into a node become one over
 concatenated channels, which sums them as it multiplies; convolutions that read one tensor merge; a
 node's share of the cell's output goes into its weights. It must not know files or formats.
-Shapes: B batch, L tokens, D channels, S states read, k taps, C classes.
+Shapes: B batch, L tokens, D channels, C classes.
 """
 
 import copy
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property, reduce
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from adabert_nni.model.body import Body
 from adabert_nni.model.cell import Cell
-from adabert_nni.model.convolution import as_image, as_tokens
 from adabert_nni.model.modeling import AdaBertForSequenceClassification
 from adabert_nni.model.pairs import first_inputs
-from adabert_nni.student.kernels import Kernel, cell_edges
+from adabert_nni.student.kernels import cell_edges
+from adabert_nni.student.wide import WideConv, wide_convs
 
 # Up to so many tokens a matrix product over gathered neighbours beats the convolution, which lays
 # out its weights anew at every call.
@@ -122,7 +120,7 @@ class FoldedCell(nn.Module):
         }
         self.shared = tuple(node in carried for node in self.targets)
         self.register_buffer("shares", shares)
-        self.wide = nn.ModuleList(_wide(kernels, carried))
+        self.wide = nn.ModuleList(wide_convs(kernels, carried))
         self.ends = [(source, target) for source, target, _ in plain]
         self.plain = nn.ModuleList(copy.deepcopy(op) for *_, op in plain)
         self.norm = copy.deepcopy(cell.norm)
@@ -149,33 +147,6 @@ class FoldedCell(nn.Module):
         return State(self.norm(_sum(weighted, last.raw)), mask)
 
 
-class WideConv(nn.Module):
-    """A convolution with SAME padding that reads several states at once."""
-
-    def __init__(self, sources: Sequence[int], target: int, kernel: Kernel) -> None:
-        """Take over ``kernel``, whose input channels are those of ``sources`` one after the other."""
-        super().__init__()
-        self.sources, self.target = tuple(sources), target
-        self.reach, self.dilation = kernel.reach, kernel.dilation
-        self.weight, self.bias = nn.Parameter(kernel.weight), nn.Parameter(kernel.bias)
-
-    def forward(self, x: Tensor, few: bool) -> Tensor:
-        """(B, L, S D) -> (B, L, D); ``few`` takes the way that is faster for few tokens."""
-        taps, _, width = self.weight.shape
-        if few:
-            padded = functional.pad(x, (0, 0, self.reach, self.reach))
-            starts = range(0, taps * self.dilation, self.dilation)
-            seen = torch.cat([padded[:, start : start + x.shape[1]] for start in starts], -1)
-            product = torch.addmm(self.bias, seen.flatten(0, 1), self.weight.flatten(0, 1))
-            return product.view(*x.shape[:2], width)
-        weight = self.weight.permute(2, 1, 0).unsqueeze(2)
-        padding, dilation = (0, self.reach), (1, self.dilation)
-        image = as_image(x)
-        return as_tokens(
-            functional.conv2d(image, weight, self.bias, padding=padding, dilation=dilation)
-        )
-
-
 def _joined(parts: list[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
 
@@ -185,19 +156,3 @@ def _sum(parts: Sequence[Tensor], like: Tensor) -> Tensor:
     if len(parts) < 2:
         return parts[0] if parts else torch.zeros_like(like)
     return reduce(torch.Tensor.add_, parts[2:], parts[0] + parts[1])
-
-
-def _wide(
-    kernels: dict[tuple[int, int], list[Kernel]], carried: dict[int, Tensor]
-) -> Iterable[WideConv]:
-    """One convolution for all kernels of one shape into one node."""
-    one = torch.ones(())
-    groups: dict[tuple[int, int, int], list[tuple[int, Kernel]]] = defaultdict(list)
-    for (source, target), found in sorted(kernels.items(), key=lambda item: item[0]):
-        for kernel in found:
-            groups[target, len(kernel.weight), kernel.dilation].append((source, kernel))
-    for (target, _, dilation), members in groups.items():
-        scale = carried.get(target, one)
-        weight = torch.cat([k.weight * (scale / carried.get(s, one)) for s, k in members], 1)
-        bias = sum((kernel.bias for _, kernel in members), torch.zeros(())) * scale
-        yield WideConv([source for source, _ in members], target, Kernel(weight, bias, dilation))

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from adabert_nni.benchmark import search
-from adabert_nni.benchmark.search import BASE, GROWN, Case, cases, run_search_benchmark, timed
+from adabert_nni.benchmark.search import run_search_benchmark, timed
+from adabert_nni.benchmark.search_sizes import BASE, GROWN, Case, cases
 from adabert_nni.benchmark.workers import Worker
 from adabert_nni.errors import AdaBertError
 from adabert_nni.search.step_parts import StepSize

@@ -7,8 +7,8 @@ import pytest
 
 from adabert_nni import cli, ports, precision
 from adabert_nni.settings import RunConfig
-from adabert_nni.verbs import doctor
-from adabert_nni.verbs.doctor import NOTE, OK, PROBLEM, Finding
+from adabert_nni.verbs import checks, doctor
+from adabert_nni.verbs.checks import NOTE, OK, PROBLEM, Finding
 
 ROOT = Path(__file__).parents[2]
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 def test_the_tested_versions_are_those_of_the_constraints():
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pins = dict(line.split("==") for line in lines if "==" in line)
-    for name, version in doctor.TESTED.items():
+    for name, version in checks.TESTED.items():
         if name != "python":
             assert ".".join(pins[name].split(".")[:2]) == version
 
@@ -27,10 +27,10 @@ def test_the_tested_versions_are_those_of_the_constraints():
 def test_a_version_of_another_major_number_is_told_and_a_missing_one_is_a_problem(
     monkeypatch, found, state
 ):
-    monkeypatch.setattr(doctor, "TESTED", {"torch": "2.13"})
-    monkeypatch.setattr(doctor, "OPTIONAL", {})
-    monkeypatch.setattr(doctor, "_version", lambda name: found)
-    (finding,) = doctor.versions(RunConfig())
+    monkeypatch.setattr(checks, "TESTED", {"torch": "2.13"})
+    monkeypatch.setattr(checks, "OPTIONAL", {})
+    monkeypatch.setattr(checks, "_version", lambda name: found)
+    (finding,) = checks.versions(RunConfig())
     assert finding.state == state
     assert bool(finding.remedy) == (state != OK)
 
@@ -47,38 +47,38 @@ def test_ports_that_are_all_taken_are_a_problem(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         monkeypatch.setattr(ports, "FIRST_PORT", taken.getsockname()[1])
         monkeypatch.setattr(ports, "PORTS", 1)
-        assert [finding.state for finding in doctor.ports(RunConfig())] == [PROBLEM]
+        assert [finding.state for finding in checks.ports(RunConfig())] == [PROBLEM]
 
 
 def test_a_cache_that_cannot_be_written_is_a_problem_and_one_yet_to_be_made_is_not(tmp_path):
     (tmp_path / "file").write_text("x")
-    assert doctor._writable("cache", tmp_path / "new" / "deep", "").state == OK
+    assert checks._writable("cache", tmp_path / "new" / "deep", "").state == OK
     assert not (tmp_path / "new").exists()
-    assert doctor._writable("cache", Path("/proc/none"), "").state == PROBLEM
+    assert checks._writable("cache", Path("/proc/none"), "").state == PROBLEM
 
 
 def test_a_silent_hub_costs_seconds_and_is_no_problem(monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE")
-    monkeypatch.setattr(doctor, "HUB_SECONDS", 0.2)
+    monkeypatch.setattr(checks, "HUB_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        (finding,) = doctor.hub(RunConfig())
+        (finding,) = checks.hub(RunConfig())
     assert finding.state == NOTE
     assert "minilm-l6" in finding.remedy
 
 
 def test_nni_starts_here():
-    found = list(doctor.nni_starts(RunConfig()))
+    found = list(checks.nni_starts(RunConfig()))
     assert [finding.state for finding in found] == [OK] * 3, found
 
 
 def test_a_command_that_fails_or_is_missing_is_told():
-    assert doctor._run(["false"]) == "exit code 1"
-    assert "No such file" in doctor._run(["/no/such/program"])
+    assert checks._run(["false"]) == "exit code 1"
+    assert "No such file" in checks._run(["/no/such/program"])
 
 
 @pytest.mark.parametrize(("native", "found"), [(True, "bf16"), (False, "float32")])
 def test_it_tells_what_models_train_in_here(monkeypatch, native, found):
     monkeypatch.setattr(precision, "native_bf16", lambda device="cpu": native)
-    told = [str(finding) for finding in doctor.processors(RunConfig())]
+    told = [str(finding) for finding in checks.processors(RunConfig())]
     assert [line for line in told if f"precision of training: {found} " in line]
