@@ -4,51 +4,27 @@ One frozen dataclass per stage; a key belongs to one stage only. Nothing here re
 (`config` does), or knows what a stage does with a value.
 """
 
-import os
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from pydantic import model_validator as rule
 from pydantic.dataclasses import dataclass
 
+from adabert_nni.fields import (
+    Amount,
+    BelowOne,
+    Count,
+    Place,
+    Positive,
+    Rate,
+    Share,
+    Text,
+    Whole,
+    environment,
+    never_above,
+)
+
 SETTINGS = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
-
-
-def _no_bool(value: object) -> object:
-    if isinstance(value, bool):  # YAML reads a bare yes, no, on, off as a boolean, Python as 1 or 0
-        raise ValueError("it should be a number")
-    return value
-
-
-Whole = Annotated[int, BeforeValidator(_no_bool), Field(ge=0)]
-Count = Annotated[int, BeforeValidator(_no_bool), Field(ge=1)]
-Amount = Annotated[float, BeforeValidator(_no_bool), Field(ge=0)]
-Positive = Annotated[float, BeforeValidator(_no_bool), Field(gt=0)]
-Rate = Annotated[float, BeforeValidator(_no_bool), Field(gt=0, le=1)]
-Share = Annotated[float, BeforeValidator(_no_bool), Field(ge=0, le=1)]
-BelowOne = Annotated[float, BeforeValidator(_no_bool), Field(ge=0, lt=1)]
-Text = Annotated[str, Field(min_length=1)]
-
-
-def _place(path: Path) -> Path:
-    if "\0" in str(path):
-        raise ValueError("it should be a path, which holds no zero byte")
-    return Path(os.path.expanduser(path))  # "~nobody" stays as it is
-
-
-Place = Annotated[Path, AfterValidator(_place)]
-
-
-def _environment(name: str, default: str | None = None) -> Any:
-    """A field whose default is read from a variable when the settings are built, not at import."""
-    return Field(default_factory=lambda: os.environ.get(name) or default, validate_default=True)
-
-
-def _never_above(settings: object, low: str, high: str) -> None:
-    got, most = getattr(settings, low), getattr(settings, high)
-    if got > most:
-        raise ValueError(f"{low} is {got} but may not exceed {high}, which is {most}")
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -57,7 +33,7 @@ class DataConfig:
 
     task: Text = "mini-reviews"
     """A task known by name: a GLUE task or one that ships with the package"""
-    data_dir: Place | None = _environment("ADABERT_DATA")
+    data_dir: Place | None = environment("ADABERT_DATA")
     """Folder with <task>/train and validation files, else $ADABERT_DATA; unset: the hub"""
     train: Text | None = None
     """Your own training rows: csv, tsv, jsonl (.gz) or parquet file, folder of save_to_disk, or hub name"""
@@ -98,7 +74,7 @@ class DataConfig:
 class TeacherConfig:
     """The teacher and the probes on its layers."""
 
-    teacher: Text = _environment("ADABERT_TEACHER", "bert-base-uncased")
+    teacher: Text = environment("ADABERT_TEACHER", "bert-base-uncased")
     """Checkpoint to fine-tune: hub name, folder or minilm-l6; else $ADABERT_TEACHER"""
     teacher_epochs: Whole = 2
     """Passes over the training rows; 0 takes an already fine-tuned folder as it is"""
@@ -183,8 +159,8 @@ class SearchConfig:
 
     @rule(mode="after")
     def _order(self) -> "SearchConfig":
-        _never_above(self, "tau_end", "tau_start")
-        _never_above(self, "weight_lr_end", "weight_lr")
+        never_above(self, "tau_end", "tau_start")
+        never_above(self, "weight_lr_end", "weight_lr")
         if self.alpha_warmup >= self.search_epochs:
             raise ValueError(
                 f"alpha_warmup is {self.alpha_warmup} of {self.search_epochs} search_epochs, which "
@@ -220,7 +196,7 @@ class StudentConfig:
 
     @rule(mode="after")
     def _order(self) -> "StudentConfig":
-        _never_above(self, "student_lr_end", "student_lr")
+        never_above(self, "student_lr_end", "student_lr")
         return self
 
 
@@ -252,7 +228,7 @@ class RunConfig:
     """Passes of BERT-base when the student's speed is measured"""
     export: Text | None = None
     """Formats to export the finished student in as well, with commas, such as onnx,onnx-int8"""
-    cache: Place = _environment("ADABERT_CACHE", "~/.cache/adabert_nni")
+    cache: Place = environment("ADABERT_CACHE", "~/.cache/adabert_nni")
     """Folder for what runs share, such as teachers; else $ADABERT_CACHE"""
 
     @property

@@ -12,8 +12,9 @@ from pydantic import model_validator as rule
 from pydantic.dataclasses import dataclass
 
 from adabert_nni.errors import AdaBertError
+from adabert_nni.fields import BelowOne, Text, Whole
 from adabert_nni.reading import checked, hint, read_yaml
-from adabert_nni.settings import SETTINGS, BelowOne, Text, Whole
+from adabert_nni.settings import SETTINGS
 
 SPACES, FOUND = "architecture", "found"  # rooms of search_spaces/
 

@@ -41,6 +41,7 @@ ROWS = [  # a row imports from the rows below it
         "precision",
         "spaces",
         "settings",
+        "fields",
         "reading",
         "checkpoint",
         "states",
