@@ -50,7 +50,7 @@ def wide_convs(
         kernels: of every edge (source, target).
         carried: by node, the share of the cell's output that its own weights carry.
 
-    Returns:
+    Yields:
         The convolutions.
     """
     one = torch.ones(())
