@@ -1,4 +1,4 @@
-"""Csv files that this package has never seen, cut from GLUE: the rows of `results/README.md`, "Own data".
+"""Csv files that this package has never seen, cut from GLUE: the rows of `results/own-data/`.
 
     python examples/glue_csv.py ../shared/data/glue data
 

@@ -132,7 +132,7 @@ def test_the_table_of_settings_has_every_key_with_its_default():
 
 
 def test_the_drawn_cell_is_what_the_package_draws():
-    found = Architecture.load(ROOT / "results" / "sst2-trial" / "architecture.json")
+    found = Architecture.load(ROOT / "results" / "sst2" / "trial-1" / "architecture.json")
     assert (DOCS / "figures" / "cell.svg").read_text(encoding="utf-8") == cell_svg(found)
 
 

@@ -12,6 +12,7 @@ from adabert_nni import cli
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+RESULTS = [page for page in sorted((ROOT / "results").rglob("*.md")) if page.stem != "paper"]
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
 NNICTL = {"create", "resume", "view", "stop", "experiment", "log", "trial", "update"}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -33,7 +34,7 @@ def links(page):
     """Links and pictures of a page that are no addresses."""
     prose = FENCE.sub("", page.read_text(encoding="utf-8"))
     found = re.findall(r"\]\(([^)\s]+)\)", prose) + re.findall(r'(?:src|href)="([^"]+)"', prose)
-    return [link for link in found if not re.match(r"https?:|#", link)]
+    return [link for link in found if not re.match(r"https?:", link)]
 
 
 def commands(page):
@@ -47,9 +48,9 @@ def commands(page):
                 yield words
 
 
-def cases(find):
+def cases(find, pages=PAGES):
     """A test's case for all that ``find`` finds on each page."""
-    found = [(page, one) for page in PAGES for one in find(page)]
+    found = [(page, one) for page in pages for one in find(page)]
     names = [one if isinstance(one, str) else " ".join(one) for _, one in found]
     ids = [f"{page.stem}: {name}"[:90] for (page, _), name in zip(found, names, strict=True)]
     return [pytest.param(*case, id=name) for case, name in zip(found, ids, strict=True)]
@@ -160,12 +161,29 @@ def test_a_path_in_a_sentence_exists(page, code):
     assert list(ROOT.glob(code.rstrip("/")))
 
 
-@pytest.mark.parametrize(("page", "link"), cases(links))
+def anchors(page):
+    """What a link to a heading of the page ends in, as GitHub makes it of the heading."""
+    found = re.findall(r"^#+ (.*)$", FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
+@pytest.mark.parametrize(("page", "link"), cases(links, [*PAGES, *RESULTS]))
 def test_a_relative_link_or_picture_exists(page, link):
-    assert (page.parent / link.split("#")[0]).exists()
+    name, _, anchor = link.partition("#")
+    file = page.parent / name if name else page
+    assert file.exists()
+    assert not anchor or anchor in anchors(file)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", RESULTS, ids=lambda page: f"{page.parent.name}/{page.stem}")
+def test_a_path_in_a_command_of_the_results_exists(page):
+    named = re.findall(r"results/[\w./-]*\w", page.read_text(encoding="utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, *RESULTS], ids=lambda page: f"{page.parent.name}/{page.stem}"
+)
 def test_a_page_can_be_read_in_one_go(page):
     assert len(page.read_text(encoding="utf-8").splitlines()) < 250
 
