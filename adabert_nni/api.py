@@ -38,9 +38,9 @@ def compress(config: Place | None = None, **settings: Any) -> dict[str, Any]:
         Scores, sizes and speed-ups of student and teacher; all files lie below ``output``.
     """
     given = _checked(config, settings)
-    from adabert_nni import pipeline
+    from adabert_nni.pipeline import run
 
-    return pipeline.compress(given, output_of(given))
+    return run.compress(given, output_of(given))
 
 
 def train(
@@ -48,16 +48,16 @@ def train(
 ) -> dict[str, Any]:
     """Train the architecture in a file, or a named one, from fresh weights; else as ``compress``."""
     given = _checked(config, settings)
-    from adabert_nni import pipeline
+    from adabert_nni.pipeline import run
 
     output = output_of(given, str(architecture), random_like)
-    return pipeline.train_fixed(given, architecture, output, random_like=random_like)
+    return run.train_fixed(given, architecture, output, random_like=random_like)
 
 
 def teacher(config: Place | None = None, **settings: Any) -> dict[str, Any]:
     """Fine-tune or reuse the teacher; its ``folder`` and scores."""
     given = _checked(config, settings)
-    from adabert_nni import stages
+    from adabert_nni.pipeline import stages
 
     return stages.teacher(given)
 
@@ -65,7 +65,7 @@ def teacher(config: Place | None = None, **settings: Any) -> dict[str, Any]:
 def probe(config: Place | None = None, **settings: Any) -> dict[str, Any]:
     """Build or reuse the table of the teacher's layers; its ``folder`` and the accuracy of each layer."""
     given = _checked(config, settings)
-    from adabert_nni import stages
+    from adabert_nni.pipeline import stages
 
     return stages.probe(given)
 
@@ -73,14 +73,14 @@ def probe(config: Place | None = None, **settings: Any) -> dict[str, Any]:
 def search(config: Place | None = None, **settings: Any) -> dict[str, Any]:
     """Search only; the ``folder``, the file ``architecture`` and what was found."""
     given = _checked(config, settings)
-    from adabert_nni import stages
+    from adabert_nni.pipeline import stages
 
     return stages.search(given, output_of(given))
 
 
 def derive(search: Place, output: Place, **settings: Any) -> dict[str, Any]:
     """Write the student of a finished search without training it; its ``folder`` and scores."""
-    from adabert_nni import stages
+    from adabert_nni.pipeline import stages
 
     return stages.derive(Path(search), Path(output), settings)
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from adabert_nni import AdaBertError, Architecture, pipeline
+from adabert_nni import AdaBertError, Architecture
 from adabert_nni.config import Config
 from adabert_nni.model.ops import check_ops
+from adabert_nni.pipeline import run
 from adabert_nni.spaces import FOUND, SpaceConfig, locate
 
 ROOT = Path(__file__).parents[1]
@@ -46,7 +47,7 @@ def test_a_name_is_enough_and_the_paper_s_space_holds_it(name):
 
 def test_an_unknown_name_is_refused_before_anything_is_read(tmp_path):
     with pytest.raises(AdaBertError, match=r"architecture: 'sst' is unknown.*known: qnli, sst2"):
-        pipeline.train_fixed(Config(), "sst", tmp_path / "run")
+        run.train_fixed(Config(), "sst", tmp_path / "run")
     assert not list(tmp_path.iterdir())
 
 

@@ -5,9 +5,10 @@ import torch
 from torch import nn
 from transformers import BertConfig, BertForSequenceClassification
 
-from adabert_nni import pipeline, precision
+from adabert_nni import precision
 from adabert_nni.benchmark import peers
 from adabert_nni.config import Config
+from adabert_nni.pipeline import run
 from adabert_nni.precision import computing, native_bf16, resolve
 from adabert_nni.search import supernet
 from adabert_nni.student import train
@@ -74,7 +75,7 @@ def test_every_stage_computes_in_the_precision_asked_for(
     flat = {**short, **rows, **own, "precision": asked}
     tiny = BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2)
     monkeypatch.setitem(peers.PEERS, "bert-base", lambda _: BertForSequenceClassification(tiny))
-    pipeline.compress(Config.from_mapping(flat, "test"), tmp_path / "run")
+    run.compress(Config.from_mapping(flat, "test"), tmp_path / "run")
     scored = {"float32"}  # a search is, between its epochs
     assert seen.pop(supernet.__name__) == {asked} | scored
     assert list(seen.values()) == [{asked}] * 3

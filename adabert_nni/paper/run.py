@@ -125,8 +125,8 @@ def _told(cell: Cell, metrics: Mapping[str, Any], output: Path) -> dict[str, Any
 def _teacher(cell: Cell, output: Path) -> dict[str, Any]:
     """The teacher as a student of its own: the same scores on both sides, its size and speed."""
     from adabert_nni.benchmark.speedup import speedups
-    from adabert_nni.inputs import build_teacher, read_rows
-    from adabert_nni.places import places
+    from adabert_nni.pipeline.inputs import build_teacher, read_rows
+    from adabert_nni.pipeline.places import places
     from adabert_nni.report.summary import LENGTH, load_local
 
     splits = read_rows(cell.config.data)
@@ -143,13 +143,13 @@ def _teacher(cell: Cell, output: Path) -> dict[str, Any]:
 
 
 def _compress(cell: Cell, output: Path) -> dict[str, Any]:
-    from adabert_nni.pipeline import compress
+    from adabert_nni.pipeline.run import compress
 
     return compress(cell.config, output)
 
 
 def _fixed(cell: Cell, output: Path) -> dict[str, Any]:
-    from adabert_nni.pipeline import train_fixed
+    from adabert_nni.pipeline.run import train_fixed
 
     given = output / "given.json"
     return train_fixed(cell.config, given, output, random_like=cell.kind == "random")

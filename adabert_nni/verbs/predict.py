@@ -32,7 +32,7 @@ def scored(student: Path, rows: Path | None, given: dict[str, Any], batch: int) 
     """Score a student on the rows of a file, or on those that the settings name; as ``scoring.evaluate``."""
     if rows is None:
         data = data_of(student, given)
-        from adabert_nni import scoring
+        from adabert_nni.pipeline import scoring
 
         return scoring.evaluate(student, data, batch)
     if alien := sorted(given.keys() - {*COLUMNS, "label"}):
@@ -40,7 +40,7 @@ def scored(student: Path, rows: Path | None, given: dict[str, Any], batch: int) 
             f"evaluate: rows are given with {', '.join(alien)}; a file goes with text, text_pair and "
             "label only"
         )
-    from adabert_nni import scoring
+    from adabert_nni.pipeline import scoring
 
     columns = _columns(given.get("text"), given.get("text_pair"))
     return scoring.evaluate_file(student, rows, columns, given.get("label", "label"), batch)

@@ -11,7 +11,7 @@ from adabert_nni.errors import AdaBertError
 from adabert_nni.verbs.options import add_settings, checked, output_of, settings_of
 
 if TYPE_CHECKING:
-    from adabert_nni.plan import Plan
+    from adabert_nni.pipeline.plan import Plan
 
 logger = logging.getLogger(__name__)
 
@@ -21,12 +21,12 @@ def compress(args: argparse.Namespace) -> str:
     config = settings_of(args)
     output = output_of(config)
     if args.dry_run:
-        from adabert_nni.plan import plan
+        from adabert_nni.pipeline.plan import plan
 
         return _told(plan(config, output))
-    from adabert_nni import pipeline
+    from adabert_nni.pipeline import run
 
-    return gained(pipeline.compress(config, output), output)
+    return gained(run.compress(config, output), output)
 
 
 def _told(made: "Plan") -> str:
@@ -71,10 +71,10 @@ def add_compress(parser: argparse.ArgumentParser) -> None:
 def train(args: argparse.Namespace) -> str:
     """Train a given architecture, or a random one of its size, from fresh weights."""
     config = settings_of(args)
-    from adabert_nni import pipeline
+    from adabert_nni.pipeline import run
 
     output = output_of(config, args.architecture, args.random_like)
-    metrics = pipeline.train_fixed(config, args.architecture, output, random_like=args.random_like)
+    metrics = run.train_fixed(config, args.architecture, output, random_like=args.random_like)
     return gained(metrics, output)
 
 
@@ -104,11 +104,11 @@ def trial(args: argparse.Namespace) -> str:
 
     given = config_from_args(args, args.config)
     config = checked(load_config(None, {**given.flat(), **reporting.trial_parameters()}))
-    from adabert_nni import pipeline
+    from adabert_nni.pipeline import run
     from adabert_nni.report.summary import numbers
 
     output = Path(os.environ.get("NNI_OUTPUT_DIR") or config.run.output or "runs/trial")
-    metrics = pipeline.compress(config, output, reporting.report_epoch)
+    metrics = run.compress(config, output, reporting.report_epoch)
     reporting.report_final(numbers(metrics))
     return ""
 

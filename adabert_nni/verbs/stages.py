@@ -11,7 +11,7 @@ from adabert_nni.verbs.options import output_of, settings_of
 def teacher(args: argparse.Namespace) -> str:
     """Fine-tune the teacher, or reuse the one in the cache; show its folder and scores."""
     config = settings_of(args)
-    from adabert_nni import stages
+    from adabert_nni.pipeline import stages
 
     found = stages.teacher(config)
     rows = found["rows"]
@@ -30,7 +30,7 @@ def teacher(args: argparse.Namespace) -> str:
 def probe(args: argparse.Namespace) -> str:
     """Build the table of what each layer of the teacher believes; show its accuracy per layer."""
     config = settings_of(args)
-    from adabert_nni import stages
+    from adabert_nni.pipeline import stages
     from adabert_nni.report.tables import markdown_table, shown
 
     found = stages.probe(config)
@@ -52,7 +52,7 @@ def probe(args: argparse.Namespace) -> str:
 def search(args: argparse.Namespace) -> str:
     """Search only; `adabert compress` with the same options goes on from it."""
     config = settings_of(args)
-    from adabert_nni import stages
+    from adabert_nni.pipeline import stages
     from adabert_nni.report.tables import shown
 
     found = stages.search(config, output_of(config))
@@ -72,7 +72,7 @@ def derive(args: argparse.Namespace) -> str:
     """Cut the student out of a finished search and write it as it is, not trained on."""
     overrides = given_settings(args)
     output = Path(overrides.pop("output", args.search.parent / "derived"))
-    from adabert_nni import stages
+    from adabert_nni.pipeline import stages
 
     found = stages.derive(args.search, output, overrides)
     return "\n".join(

@@ -13,11 +13,12 @@ import pytest
 import yaml
 from transformers import BertConfig, BertForSequenceClassification
 
-from adabert_nni import cli, pipeline  # noqa: F401 - with it come nni and Lightning, which no child has to import again
+from adabert_nni import cli
 from adabert_nni.benchmark import peers
 from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.data.embedded import generate
 from adabert_nni.files import read_json, sha256
+from adabert_nni.pipeline import run  # noqa: F401 - with it come nni and Lightning, which no child has to import again
 from adabert_nni.teacher import augmented, linear_probes
 
 FORK = multiprocessing.get_context("fork")  # no time to import all again

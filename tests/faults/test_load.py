@@ -9,10 +9,10 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from adabert_nni import pipeline
 from adabert_nni.benchmark.memory import PeakMemory
 from adabert_nni.config import Config
 from adabert_nni.data.files_in import read_table
+from adabert_nni.pipeline import run
 
 SPAWN = multiprocessing.get_context("spawn")  # a process whose memory is its own
 ODD = [
@@ -36,7 +36,7 @@ def test_a_run_on_a_few_odd_rows_ends_with_finite_logits(settings, quick, tmp_pa
     sizes = dict.fromkeys(("teacher_batch", "search_batch", "student_batch"), batch)
     config = Config.from_mapping({**flat, **sizes, "validation": None}, "test")
     caplog.set_level(logging.INFO, "adabert_nni")
-    metrics = pipeline.compress(config, tmp_path / "run")
+    metrics = run.compress(config, tmp_path / "run")
     # 20 rows, of which 2 are held out and half of the others select: 9 = 4 + 4 + 1 are learnt from
     assert (
         "9 rows to train, 0 of them without a label, 9 to select by, 2 to report on" in caplog.text

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from adabert_nni import inputs, pipeline
 from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.config import Config
 from adabert_nni.files import read_json
 from adabert_nni.folders import check_manifest, write_manifest
+from adabert_nni.pipeline import inputs, run
 
 TAG = "!!python/object/apply:os.system ['touch ran']"
 TYPED = {"__nni_type__": "path:os.system", "_args": ["touch ran"], "path": "touch ran"}
@@ -37,7 +37,7 @@ def again(settings: dict, folder: Path) -> dict:
     """The same run once more, in this process."""
     flat = {**settings, "cache": folder / "cache", "train": str(settings["train"])}
     flat["validation"] = str(settings["validation"])
-    return pipeline.compress(Config.from_mapping(flat, "test"), folder / "run")
+    return run.compress(Config.from_mapping(flat, "test"), folder / "run")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import pytest
 
-from adabert_nni import inputs
 from adabert_nni.config import Config
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import read_json
@@ -11,6 +10,7 @@ from adabert_nni.paper.baseline import train_baseline
 from adabert_nni.paper.cells import Asked
 from adabert_nni.paper.run import run_cell
 from adabert_nni.paper.tables import TABLES
+from adabert_nni.pipeline import inputs
 
 TASK = {"task": "mini-reviews"}
 

@@ -5,8 +5,9 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification
 
-from adabert_nni import Architecture, cli, inputs
+from adabert_nni import Architecture, cli
 from adabert_nni.files import read_json
+from adabert_nni.pipeline import inputs
 from adabert_nni.student.derive import student_weights
 
 

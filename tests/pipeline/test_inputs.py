@@ -12,12 +12,11 @@ from transformers import (
     pipeline,
 )
 
-from adabert_nni import inputs
-from adabert_nni import pipeline as stages
 from adabert_nni.benchmark import peers
 from adabert_nni.config import Config
 from adabert_nni.data.encoding import encode
 from adabert_nni.losses import UNLABELLED
+from adabert_nni.pipeline import inputs, run
 from adabert_nni.problems import REGRESSION
 from adabert_nni.student.train import evaluate
 
@@ -82,7 +81,7 @@ def test_the_student_of_own_values_answers_in_their_unit(settings, prepared, tmp
     tiny = BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(peers.PEERS, "bert-base", lambda _: BertForSequenceClassification(tiny))
-        metrics = stages.compress(Config.from_mapping(settings, "test"), tmp_path)
+        metrics = run.compress(Config.from_mapping(settings, "test"), tmp_path)
     student = AutoModelForSequenceClassification.from_pretrained(tmp_path / "student").eval()
     assert (student.config.problem_type, student.config.num_labels) == ("regression", 1)
     task = prepared.splits.task

@@ -2,10 +2,11 @@
 
 import pytest
 
-from adabert_nni import AdaBertError, limits
+from adabert_nni import AdaBertError
 from adabert_nni.benchmark.ops import Size, Times
 from adabert_nni.config import Config
 from adabert_nni.data.tasks import TASKS
+from adabert_nni.pipeline import limits
 from adabert_nni.search.targets import Cost
 from adabert_nni.spaces import SpaceConfig
 

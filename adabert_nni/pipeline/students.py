@@ -10,10 +10,10 @@ import torch
 
 from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.config import Config
-from adabert_nni.inputs import Inputs
 from adabert_nni.metrics import answers, score
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
+from adabert_nni.pipeline.inputs import Inputs
 from adabert_nni.problems import unscale_head
 from adabert_nni.spaces import SpaceConfig
 from adabert_nni.student.export import save_student

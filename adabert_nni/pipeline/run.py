@@ -15,19 +15,19 @@ from adabert_nni.config import Config
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import check_writable, read_json
 from adabert_nni.folders import check_manifest, same_meta
-from adabert_nni.inputs import Inputs, prepare, read_rows
-from adabert_nni.limits import set_limits
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.model.modeling import AdaBertForSequenceClassification
 from adabert_nni.model.ops import check_ops
+from adabert_nni.pipeline.inputs import Inputs, prepare, read_rows
+from adabert_nni.pipeline.limits import set_limits
+from adabert_nni.pipeline.results import report
+from adabert_nni.pipeline.students import fresh_student, student_config, train_and_save
 from adabert_nni.report.card import published, shareable
-from adabert_nni.results import report
 from adabert_nni.search.run import run_search
 from adabert_nni.search.tensorboard import epoch_scalars
 from adabert_nni.spaces import FOUND, SpaceConfig, locate
 from adabert_nni.student.derive import derive, keep_strongest
 from adabert_nni.student.draw import draw_alike
-from adabert_nni.students import fresh_student, student_config, train_and_save
 
 EpochReport = Callable[[int, dict[str, float]], None]
 

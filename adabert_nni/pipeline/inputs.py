@@ -16,7 +16,7 @@ from adabert_nni.checkpoint import built_resumably
 from adabert_nni.config import Config, DataConfig
 from adabert_nni.data.encoding import Encoded, encode
 from adabert_nni.data.loading import Splits, load_splits
-from adabert_nni.places import Places, places
+from adabert_nni.pipeline.places import Places, places
 from adabert_nni.search.task import TaskShape
 from adabert_nni.student.derive import factorise
 from adabert_nni.teacher.augmented import build_augmented, read_augmented

@@ -2,10 +2,11 @@
 
 import pytest
 
-from adabert_nni import AdaBertError, cli, plan
+from adabert_nni import AdaBertError, cli
 from adabert_nni.config import Config
 from adabert_nni.data.tasks import TASKS, Rows, Splits
 from adabert_nni.folders import write_manifest
+from adabert_nni.pipeline import plan
 from adabert_nni.spaces import SpaceConfig
 
 SPACE = SpaceConfig(ops=("std_conv_3", "zero"), nodes=1, dim=16, max_depth=3)

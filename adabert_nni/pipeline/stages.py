@@ -7,14 +7,14 @@ Wires the stages, computes nothing.
 from pathlib import Path
 from typing import Any
 
-from adabert_nni import pipeline
 from adabert_nni.config import Config
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import atomic_write, new_folder, read_json
 from adabert_nni.folders import check_manifest
-from adabert_nni.inputs import build_teacher, prepare, read_rows, use_threads
 from adabert_nni.model.architecture import Architecture
-from adabert_nni.places import places
+from adabert_nni.pipeline import run
+from adabert_nni.pipeline.inputs import build_teacher, prepare, read_rows, use_threads
+from adabert_nni.pipeline.places import places
 from adabert_nni.problems import UNSCALED, unscale_head
 from adabert_nni.report.plot import cell_svg
 from adabert_nni.spaces import SpaceConfig
@@ -72,9 +72,9 @@ def search(config: Config, output: Path) -> dict[str, Any]:
         ``selection_accuracy`` (``selection_r2`` in regression), and ``targets``.
 
     Raises:
-        AdaBertError: as ``pipeline.compress``.
+        AdaBertError: as ``run.compress``.
     """
-    found = pipeline.search(config, output)
+    found = run.search(config, output)
     architecture = Architecture.load(found.folder / "architecture.json")
     architecture.save(output / "architecture.json")
     atomic_write(output / "cell.svg", cell_svg(architecture))
@@ -113,8 +113,8 @@ def derive(searched: Path, output: Path, overrides: dict[str, Any]) -> dict[str,
     space = SpaceConfig.load(config.search.space)
     with new_folder(output) as half:
         inputs = prepare(config, space.dim, read_rows(config.data))
-        found = pipeline.Searched(folder, inputs, space, settings)
-        student = pipeline.start_student(config, found).eval().without_probes()
+        found = run.Searched(folder, inputs, space, settings)
+        student = run.start_student(config, found).eval().without_probes()
         task = inputs.splits.task
         # Selection labels are in the units of the task's scale, in which only the first metric means the same.
         chosen_by = task.metrics if task.scale == UNSCALED else task.metrics[:1]

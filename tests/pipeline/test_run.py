@@ -7,12 +7,13 @@ import pytest
 import yaml
 from transformers import BertConfig, BertForSequenceClassification
 
-from adabert_nni import AdaBertError, Architecture, inputs, pipeline, students
+from adabert_nni import AdaBertError, Architecture
 from adabert_nni.benchmark import peers
 from adabert_nni.config import Config
 from adabert_nni.files import read_json
 from adabert_nni.losses import UNLABELLED
-from adabert_nni.plan import plan
+from adabert_nni.pipeline import inputs, run, students
+from adabert_nni.pipeline.plan import plan
 
 SPACE = {
     "ops": ["std_conv_3", "max_pool_3", "skip_connect", "zero"],
@@ -48,7 +49,7 @@ def finished(settings, small_peer, tmp_path_factory):
     """One run, its epochs as they were reported, and its folder."""
     output = tmp_path_factory.mktemp("runs") / "one"
     reported = []
-    metrics = pipeline.compress(
+    metrics = run.compress(
         Config.from_mapping(settings, "test"), output, lambda epoch, m: reported.append((epoch, m))
     )
     return metrics, reported, output
@@ -111,12 +112,12 @@ def test_each_epoch_reports_numbers_that_the_web_ui_can_draw(finished):
 
 def test_a_finished_run_is_not_run_again(settings, finished, monkeypatch):
     metrics, _, output = finished
-    for room in (pipeline, students, inputs):
+    for room in (run, students, inputs):
         for stage in {"run_search", "train_student", "finetune_teacher", "build_probes"} & set(
             vars(room)
         ):
             monkeypatch.setattr(room, stage, lambda *a, **k: pytest.fail("ran again"))
-    again = pipeline.compress(Config.from_mapping(settings, "test"), output)
+    again = run.compress(Config.from_mapping(settings, "test"), output)
     assert again["student_accuracy"] == metrics["student_accuracy"]
 
 
@@ -125,7 +126,7 @@ def test_a_run_goes_on_from_its_last_finished_stage_and_gives_the_same_student(
 ):
     metrics, _, output = finished
     shutil.copytree(output / "search", tmp_path / "killed" / "search")
-    again = pipeline.compress(Config.from_mapping(settings, "test"), tmp_path / "killed")
+    again = run.compress(Config.from_mapping(settings, "test"), tmp_path / "killed")
     assert again["student_accuracy"] == metrics["student_accuracy"]
     weights = [
         (path / "student" / "model.safetensors").read_bytes()
@@ -136,7 +137,7 @@ def test_a_run_goes_on_from_its_last_finished_stage_and_gives_the_same_student(
 
 def test_the_same_seed_finds_the_same_architecture_and_weights(settings, finished, tmp_path):
     _, _, output = finished
-    pipeline.compress(Config.from_mapping(settings, "test"), tmp_path / "again")
+    run.compress(Config.from_mapping(settings, "test"), tmp_path / "again")
     for name in ("search/architecture.json", "search/search.json"):
         assert (output / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
     for name in ("search/supernet.safetensors", "student/model.safetensors"):
@@ -145,7 +146,7 @@ def test_the_same_seed_finds_the_same_architecture_and_weights(settings, finishe
 
 def test_a_search_leaves_nothing_of_nnis_behind(settings, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))  # where NNI keeps experiments
-    pipeline.compress(Config.from_mapping({**settings, "seed": 1}, "test"), tmp_path / "run")
+    run.compress(Config.from_mapping({**settings, "seed": 1}, "test"), tmp_path / "run")
     left = [path for path in (tmp_path / "home").rglob("*") if "nni" in path.as_posix()]
     assert left == []
 
@@ -153,7 +154,7 @@ def test_a_search_leaves_nothing_of_nnis_behind(settings, tmp_path, monkeypatch)
 def test_a_folder_of_other_settings_is_refused_and_the_key_named(settings, finished):
     _, _, output = finished
     with pytest.raises(AdaBertError, match=r"beta is 4.0, wanted 8.0"):
-        pipeline.compress(Config.from_mapping({**settings, "beta": 8}, "test"), output)
+        run.compress(Config.from_mapping({**settings, "beta": 8}, "test"), output)
 
 
 def test_search_never_sees_the_validation_rows(settings, monkeypatch, tmp_path):
@@ -163,10 +164,10 @@ def test_search_never_sees_the_validation_rows(settings, monkeypatch, tmp_path):
         seen.extend([train, selection])
         raise AdaBertError("far enough")
 
-    monkeypatch.setattr(pipeline, "run_search", spy)
+    monkeypatch.setattr(run, "run_search", spy)
     config = Config.from_mapping(settings, "test")
     with pytest.raises(AdaBertError, match="far enough"):
-        pipeline.compress(config, tmp_path / "spied")
+        run.compress(config, tmp_path / "spied")
     prepared = inputs.prepare(config, 16, inputs.read_rows(config.data))
     validation = {tuple(ids.tolist()) for ids in prepared.validation.input_ids}
     for rows in seen:
@@ -183,10 +184,10 @@ def test_augmented_rows_are_learnt_from_in_the_search_and_by_the_student(
         stage = getattr(room, name)
         monkeypatch.setattr(room, name, lambda *a, **k: seen.append(a[position]) or stage(*a, **k))
 
-    spy(pipeline, "run_search", 3)
+    spy(run, "run_search", 3)
     spy(students, "train_student", 1)
     config = Config.from_mapping({**settings, "augment_copies": 2}, "test")
-    pipeline.compress(config, tmp_path / "more")
+    run.compress(config, tmp_path / "more")
     for rows in seen:
         assert int((rows.labels != UNLABELLED).sum()) == 200
         assert 200 < int((rows.labels == UNLABELLED).sum()) <= 400
@@ -201,17 +202,17 @@ def test_a_given_architecture_is_trained_from_fresh_weights_and_its_folder_is_it
 ):
     _, _, output = finished
     config, given = Config.from_mapping(settings, "test"), output / "architecture.json"
-    metrics = pipeline.train_fixed(config, given, tmp_path / "same")
+    metrics = run.train_fixed(config, given, tmp_path / "same")
     trained = Architecture.load(tmp_path / "same" / "architecture.json")
     assert trained == Architecture.load(given)
     assert metrics["depth"] == trained.depth
     with pytest.raises(AdaBertError, match="architecture"):  # a found one is of other settings
-        pipeline.train_fixed(config, given, output)
+        run.train_fixed(config, given, output)
 
 
 def test_a_run_keeps_its_targets_and_says_so(settings, tmp_path):
     tight = {**settings, "seed": 3, "max_params": 9_000, "max_latency_ms": 1e4, "cost": "measured"}
-    metrics = pipeline.compress(Config.from_mapping(tight, "test"), tmp_path / "tight")
+    metrics = run.compress(Config.from_mapping(tight, "test"), tmp_path / "tight")
     assert metrics["student_params"] <= 9_000 < metrics["student_params"] + 9_000
     assert metrics["targets"]["max_params"]["met"]
     assert metrics["targets"]["max_params"]["predicted"] >= metrics["student_params"]
@@ -223,17 +224,17 @@ def test_a_run_keeps_its_targets_and_says_so(settings, tmp_path):
 def test_formats_that_are_asked_for_lie_beside_a_finished_student(settings, finished):
     made, _, output = finished
     config = Config.from_mapping({**settings, "export": "onnx, onnx-int8"}, "test")
-    metrics = pipeline.compress(config, output)
+    metrics = run.compress(config, output)
     assert list(metrics["exports"]) == ["onnx", "onnx-int8"]
     assert metrics["exports"]["onnx"]["accuracy"] == made["student_accuracy"]
-    assert pipeline.compress(config, output)["exports"] == metrics["exports"]
+    assert run.compress(config, output)["exports"] == metrics["exports"]
 
 
 def test_a_fresh_student_is_that_of_the_architecture_alone(settings, tmp_path):
     config = Config.from_mapping({**settings, "student_start": "fresh"}, "test")
-    pipeline.compress(config, tmp_path / "searched")
+    run.compress(config, tmp_path / "searched")
     found = tmp_path / "searched" / "architecture.json"
-    pipeline.train_fixed(config, found, tmp_path / "trained")
+    run.train_fixed(config, found, tmp_path / "trained")
     weights = [
         (tmp_path / run / "student" / "model.safetensors").read_bytes()
         for run in ("searched", "trained")
@@ -254,7 +255,7 @@ def test_the_students_transfer_decides_which_answers_it_is_given(settings, finis
         for transfer in ("hierarchical", "last"):
             config = Config.from_mapping({**settings, "transfer": transfer}, "test")
             with pytest.raises(AdaBertError, match="far enough"):
-                pipeline.train_fixed(config, given, tmp_path / transfer)
+                run.train_fixed(config, given, tmp_path / transfer)
     assert [table.shape[1:] for table in seen] == [(3, 2), (1, 2)]  # J = 3 probes; its own head
 
 

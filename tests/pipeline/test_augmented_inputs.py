@@ -3,12 +3,13 @@
 import pytest
 import torch
 
-from adabert_nni import AdaBertError, cli, inputs, pipeline
+from adabert_nni import AdaBertError, cli
 from adabert_nni.config import Config
 from adabert_nni.data.encoding import encode
 from adabert_nni.files import read_json
 from adabert_nni.losses import UNLABELLED
-from adabert_nni.places import places
+from adabert_nni.pipeline import inputs, run
+from adabert_nni.pipeline.places import places
 from adabert_nni.teacher.augmented import read_augmented
 
 
@@ -77,11 +78,11 @@ def test_the_search_learns_from_the_rows_that_are_meant_for_it(settings, monkeyp
         seen.append(len(train))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pipeline, "run_search", look)
+    monkeypatch.setattr(run, "run_search", look)
     for who in ("all", "student"):
         asked = {**settings, "space": "small", "augment_copies": 2, "augment_for": who}
         with pytest.raises(KeyboardInterrupt):
-            pipeline.search(Config.from_mapping(asked, "test"), tmp_path / who)
+            run.search(Config.from_mapping(asked, "test"), tmp_path / who)
     assert seen[1] == 120 < seen[0]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from adabert_nni.config import Config
 from adabert_nni.data.tasks import Splits
 from adabert_nni.files import read_json
-from adabert_nni.inputs import Inputs
+from adabert_nni.pipeline.inputs import Inputs
 from adabert_nni.report.evaluation import write_evaluation
 from adabert_nni.report.html import write_html
 from adabert_nni.report.summary import write_report
