@@ -147,7 +147,10 @@ def scatter(
         One ``<svg>`` element.
     """
     values = [p.y for p in points] + ([level] if level is not None else [])
-    ticks = nice_ticks(min(p.x for p in points), max(p.x for p in points))
+    low, high = min(p.x for p in points), max(p.x for p in points)
+    ticks = nice_ticks(
+        min(low, 0.95 * high), high
+    )  # names of nearly equal x would tell no difference
     across, up, shapes = frame(ticks, values, show_y, show_x)
     if level is not None:
         shapes.append(f'<path class="level" d="M{LEFT} {up(level):.1f}H{WIDTH - RIGHT}"/>')

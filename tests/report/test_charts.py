@@ -97,3 +97,12 @@ def test_a_scatter_has_a_dot_for_every_student_and_marks_one():
     assert [dot.get("class") for dot in dots] == ["dot c0", "dot c1"]
     assert float(dots[0].get("cx")) < float(dots[1].get("cx"))
     assert float(dots[0].get("cy")) < float(dots[1].get("cy"))
+
+
+@pytest.mark.parametrize("other", [281.4, 281.402, 300.0])
+def test_the_ticks_of_a_scatter_can_be_told_apart_however_near_its_points_are(other):
+    points = [Point("a", 281.4, 0.8), Point("b", other, 0.7)]
+    root = ElementTree.fromstring(scatter(points, "{:.4g}x".format, str, "speed"))
+    names = [told.text for told in root.iter("text") if told.text.endswith("x")]
+    assert len(names) == len(set(names)) >= 2
+    assert max(map(len, names)) <= len("282.5x")  # as wide as there is room for
