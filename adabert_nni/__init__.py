@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 # `search` and `teacher` are folders of the package: those verbs are `adabert_nni.api.search` and `.teacher`.
-_VERBS = ("best", "compress", "derive", "evaluate", "export", "predict", "probe", "train")
+_VERBS = ("best", "compress", "derive", "evaluate", "export", "judge", "predict", "probe", "train")
 _CLASSES = ("AdaBertConfig", "AdaBertForSequenceClassification")
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "derive",
     "evaluate",
     "export",
+    "judge",
     "predict",
     "probe",
     "train",

@@ -17,6 +17,7 @@ __all__ = [
     "derive",
     "evaluate",
     "export",
+    "judge",
     "predict",
     "probe",
     "search",
@@ -83,6 +84,23 @@ def derive(search: Place, output: Place, **settings: Any) -> dict[str, Any]:
     from adabert_nni.pipeline import stages
 
     return stages.derive(Path(search), Path(output), settings)
+
+
+def judge(search: Place, *, draws: int = 12, **settings: Any) -> dict[str, Any]:
+    """Whether a finished search decided better than chance; what it found beside ``draws`` random cells.
+
+    Args:
+        search: folder of a search, or of the run that holds it.
+        draws: random cells of the found one's depth and size, and as many drawn from P_alpha, >= 2.
+        **settings: flat keys that differ from the search's, such as ``cache``.
+
+    Returns:
+        Losses and scores in the supernet on the selection rows: ``found``, ``alike``, ``drawn``; and by choice the
+        ``rank`` of what was chosen.
+    """
+    from adabert_nni.pipeline.judge import judge as judged
+
+    return judged(Path(search), draws, settings)
 
 
 def evaluate(

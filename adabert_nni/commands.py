@@ -31,7 +31,15 @@ from adabert_nni.verbs.runs import (
     train,
     trial,
 )
-from adabert_nni.verbs.stages import add_derive, derive, probe, search, teacher
+from adabert_nni.verbs.stages import (
+    add_derive,
+    add_judge,
+    derive,
+    judge,
+    probe,
+    search,
+    teacher,
+)
 
 OK, FAILED = 0, 1  # exit codes of a verb that returns
 
@@ -129,6 +137,7 @@ VERBS: dict[str, Verb] = {
         "adabert search --task mini-reviews --teacher minilm-l6 --space small --output runs/first",
         add_settings,
     ),
+    "judge": Verb(shown(judge), "adabert judge runs/first --draws 12", add_judge),
     "derive": Verb(
         shown(derive), "adabert derive runs/first/search --output runs/first/derived", add_derive
     ),

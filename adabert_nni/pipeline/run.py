@@ -88,6 +88,32 @@ def search(config: Config, output: Path, on_epoch: EpochReport | None = None) ->
     return Searched(folder, inputs, space, settings)
 
 
+def reopen(searched: Path, overrides: dict[str, Any]) -> tuple[Config, Searched]:
+    """A finished search with what it started from, which is taken from the cache or built again.
+
+    Args:
+        searched: folder of a search, or of the run that holds it.
+        overrides: settings that differ from the search's, such as ``student_start`` or ``cache``.
+
+    Returns:
+        The settings, and the search.
+
+    Raises:
+        AdaBertError: if there is no finished search.
+    """
+    folder = searched / "search" if (searched / "search").is_dir() else searched
+    if not (folder / "supernet.safetensors").is_file():
+        raise AdaBertError(
+            f"{searched}: holds no finished search; give the folder of `adabert search` or its 'search'"
+        )
+    settings = check_manifest(folder)
+    config = Config.from_mapping({**settings, **overrides}, str(folder))
+    space = SpaceConfig.load(config.search.space)
+    return config, Searched(
+        folder, prepare(config, space.dim, read_rows(config.data)), space, settings
+    )
+
+
 def start_student(config: Config, found: Searched) -> AdaBertForSequenceClassification:
     """The student of a search before it is trained on: with the supernet's weights, or fresh ones."""
     architecture = keep_strongest(

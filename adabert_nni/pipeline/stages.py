@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from adabert_nni.config import Config
-from adabert_nni.errors import AdaBertError
 from adabert_nni.files import atomic_write, new_folder, read_json
-from adabert_nni.folders import check_manifest
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.pipeline import run
 from adabert_nni.pipeline.inputs import build_teacher, prepare, read_rows, use_threads
@@ -103,17 +101,9 @@ def derive(searched: Path, output: Path, overrides: dict[str, Any]) -> dict[str,
     Raises:
         AdaBertError: if there is no finished search, or ``output`` holds something.
     """
-    folder = searched / "search" if (searched / "search").is_dir() else searched
-    if not (folder / "supernet.safetensors").is_file():
-        raise AdaBertError(
-            f"{searched}: holds no finished search; give the folder of `adabert search` or its 'search'"
-        )
-    settings = check_manifest(folder)
-    config = Config.from_mapping({**settings, **overrides}, str(folder))
-    space = SpaceConfig.load(config.search.space)
     with new_folder(output) as half:
-        inputs = prepare(config, space.dim, read_rows(config.data))
-        found = run.Searched(folder, inputs, space, settings)
+        config, found = run.reopen(searched, overrides)
+        inputs = found.inputs
         student = run.start_student(config, found).eval().without_probes()
         task = inputs.splits.task
         # Selection labels are in the units of the task's scale, in which only the first metric means the same.

@@ -1,7 +1,7 @@
 """Random architectures as a yardstick for the searched one (the paper's "Random" row in table 3)."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.architecture import Architecture
@@ -42,3 +42,24 @@ def draw_alike(like: Architecture, ops: Sequence[str], dim: int, seed: int) -> A
         f"random architecture: none of {TRIES} draws has {wanted} parameters a cell within 5 %; "
         "give an architecture of a more common size"
     )
+
+
+def draw_from(
+    probs: Mapping[str, Mapping[str, float]], like: Architecture, seed: int
+) -> Architecture:
+    """A cell whose edges are drawn from P_alpha, each apart from the others.
+
+    Args:
+        probs: P_alpha, ``{"edge_i_j": {op: probability}}``.
+        like: whose depth and nodes are met.
+        seed: >= 0; the same seed gives the same cell.
+
+    Returns:
+        An architecture, which may be ``like`` itself.
+    """
+    generator = random.Random(seed)
+    edges = {}
+    for edge in like.edges:
+        ops, weights = zip(*probs[f"edge_{edge}"].items(), strict=True)
+        (edges[edge],) = generator.choices(ops, weights)
+    return Architecture(like.depth, like.nodes, edges)

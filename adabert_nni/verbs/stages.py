@@ -1,4 +1,4 @@
-"""The verbs that take one stage at a time: ``teacher``, ``probe``, ``search`` and ``derive``."""
+"""The verbs that take one stage at a time: ``teacher``, ``probe``, ``search``, ``judge`` and ``derive``."""
 
 import argparse
 from pathlib import Path
@@ -68,6 +68,20 @@ def search(args: argparse.Namespace) -> str:
     return "\n".join([*lines, "", *folders])
 
 
+def judge(args: argparse.Namespace) -> str:
+    """Tell whether a finished search decided better than chance, by its own supernet on the selection rows."""
+    from adabert_nni.pipeline.judge import judge as judged
+    from adabert_nni.report.judged import judged_text
+
+    return judged_text(judged(args.search, args.draws, given_settings(args)))
+
+
+def add_judge(parser: argparse.ArgumentParser) -> None:
+    """Options of ``judge``: the search's folder and how many draws; other settings are those of the search."""
+    _add_searched(parser)
+    parser.add_argument("--draws", type=int, default=12, metavar="N", help="of each kind (12)")
+
+
 def derive(args: argparse.Namespace) -> str:
     """Cut the student out of a finished search and write it as it is, not trained on."""
     overrides = given_settings(args)
@@ -102,10 +116,14 @@ def scores(metrics: dict[str, float]) -> str:
 
 def add_derive(parser: argparse.ArgumentParser) -> None:
     """Options of ``derive``: the search's folder; other settings are those of the search."""
+    _add_searched(parser, "student")
+
+
+def _add_searched(parser: argparse.ArgumentParser, *stages: str) -> None:
     parser.add_argument(
         "search", type=Path, metavar="DIR", help="folder of a search, or the run that holds it"
     )
-    add_arguments(parser, ["student", "run"])
+    add_arguments(parser, [*stages, "run"])
     parser.add_argument(
         "--data-dir", dest="data_dir", default=argparse.SUPPRESS, help="where the rows lie now"
     )

@@ -5,7 +5,7 @@ import pytest
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.architecture import Architecture, edge_names
 from adabert_nni.model.ops import OPS
-from adabert_nni.student.draw import cell_size, draw_alike
+from adabert_nni.student.draw import cell_size, draw_alike, draw_from
 
 EDGES = edge_names(3)
 LIKE = Architecture(
@@ -33,3 +33,15 @@ def test_a_size_that_no_cell_has_is_refused():
     tiny = Architecture(1, 1, dict.fromkeys(edge_names(1), "std_conv_3"))
     with pytest.raises(AdaBertError, match="none of"):
         draw_alike(tiny, ("skip_connect",), 128, seed=0)
+
+
+def test_ops_are_drawn_as_often_as_p_alpha_says():
+    probs = {
+        f"edge_{edge}": {"std_conv_3": 0.0, "zero": 0.25, "skip_connect": 0.75} for edge in EDGES
+    }
+    drawn = [draw_from(probs, LIKE, seed) for seed in range(200)]
+    ops = [op for cell in drawn for op in cell.edges.values()]
+    assert "std_conv_3" not in ops
+    assert abs(ops.count("zero") / len(ops) - 0.25) < 0.05  # 1,800 draws: a deviation of 0.01
+    assert {cell.depth for cell in drawn} == {LIKE.depth}
+    assert drawn[0] == draw_from(probs, LIKE, 0) != drawn[1]

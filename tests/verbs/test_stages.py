@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification
 
-from adabert_nni import Architecture, cli
+from adabert_nni import Architecture, cli, judge
 from adabert_nni.files import read_json
 from adabert_nni.pipeline import inputs
 from adabert_nni.student.derive import student_weights
@@ -69,10 +69,27 @@ def test_a_derived_student_may_start_fresh(finished, options, capsys, tmp_path):
     assert not torch.equal(student.body.state_dict()[readout], weights[readout])
 
 
+def test_a_search_is_judged_by_its_own_supernet(finished, options, capsys, tmp_path):
+    cache = options[options.index("--cache") :][:2]
+    told = judge(finished, draws=2, cache=cache[1])
+    derived = said(capsys, "derive", finished, "--output", tmp_path / "raw", *cache)
+    assert f"selection:  accuracy {100 * told['found']['accuracy']:.2f} %" in derived
+    found = Architecture.load(finished / "architecture.json")
+    assert set(told["choices"]) == {*found.edges, "depth"}
+    for edge, choice in told["choices"].items():
+        assert choice["loss"] == told["found"]["loss"]
+        assert choice["best_loss"] <= choice["loss"]
+        assert choice["of"] == (2 if edge == "depth" else 3)  # K_max, ops
+    assert told["alike"]["deviation"]["loss"] >= 0
+    text = said(capsys, "judge", finished, "--draws", "2", *cache)
+    assert f"mean rank of the ops {told['rank']:.1f} of 3; chance gives 2.0" in text
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         (["derive", "nowhere"], ["nowhere", "adabert search"]),
+        (["judge", "nowhere"], ["nowhere", "adabert search"]),
         (["teacher", "--task", "mini-review"], ["mini-review", "mini-reviews"]),
         (["probe", "--teacher", "./gone"], ["gone"]),
         (["search", "--space", "papre"], ["papre", "paper"]),

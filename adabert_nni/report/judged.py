@@ -1,0 +1,49 @@
+"""What ``adabert judge`` tells, as text. It must not know how it was found out."""
+
+from typing import Any
+
+from adabert_nni.report.tables import markdown_table, shown
+
+KINDS = {"alike": "random, as deep and as large", "drawn": "drawn from P_alpha"}
+
+
+def judged_text(found: dict[str, Any]) -> str:
+    """A table of architectures, one of choices, and how far the mean rank of the ops lies from chance.
+
+    Args:
+        found: what ``pipeline.judge`` gives.
+
+    Returns:
+        Markdown.
+    """
+    metric, own = found["metric"], found["found"]
+    columns = {"what": "", "loss": "loss", metric: metric, "beaten": "behind the found one"}
+    rows = [{"what": "found", "loss": f"{own['loss']:.4f}", metric: shown(metric, own[metric])}]
+    for kind, what in KINDS.items():
+        mean, deviation = found[kind]["mean"], found[kind]["deviation"]
+        rows.append(
+            {
+                "what": f"{what} ({found[kind]['count']})",
+                "loss": f"{mean['loss']:.4f} ± {deviation['loss']:.4f}",
+                metric: f"{shown(metric, mean[metric])} ± {shown(metric, deviation[metric])}",
+                "beaten": f"{100 * found[kind]['beaten']:.0f} %",
+            }
+        )
+    choices = [
+        {
+            "choice": name,
+            "chosen": f"{choice['chosen']} ({choice['loss']:.4f})",
+            "rank": f"{choice['rank']:g} of {choice['of']}",
+            "best": f"{choice['best']} ({choice['best_loss']:.4f})",
+        }
+        for name, choice in found["choices"].items()
+    ]
+    names = {"choice": "choice", "chosen": "chosen", "rank": "rank", "best": "best there"}
+    mean, luck = chance(found["ops"], len(choices) - 1)
+    told = f"mean rank of the ops {found['rank']:.1f} of {found['ops']}; chance gives {mean:.1f} ± {luck:.1f}"
+    return "\n\n".join([markdown_table(rows, columns), markdown_table(choices, names), told])
+
+
+def chance(candidates: int, choices: int) -> tuple[float, float]:
+    """Mean and deviation of the mean rank of ``choices`` picks among ``candidates`` each, all by chance."""
+    return (candidates + 1) / 2, ((candidates**2 - 1) / 12 / choices) ** 0.5
