@@ -54,6 +54,7 @@ NOT_HASHED = frozenset({"output", "threads", "cache", "data_dir", "repetitions",
 # Keys that are younger than runs which should keep their names: at these values they are not told.
 LATER = {
     "transfer": "hierarchical",
+    "relaxation": "gumbel",
     "precision": "auto",
     "student_word_dropout": 0.0,
     "augment_splice": 0.0,

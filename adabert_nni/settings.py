@@ -118,6 +118,8 @@ class SearchConfig:
     """Architecture space: a name in search_spaces/architecture, or a path ending in .yml"""
     estimator: Literal["exact", "sampled"] = "exact"
     """Gradient of the choice: exact (straight-through) or sampled (only the drawn op runs)"""
+    relaxation: Literal["gumbel", "mean"] = "gumbel"
+    """What stands for a draw backward: gumbel (its soft sample, the paper) or mean (P_alpha: less noise)"""
     search_epochs: Count = 80
     """Passes over the training rows"""
     search_batch: Count = 128
@@ -137,9 +139,9 @@ class SearchConfig:
     temperature: Positive = 1.0
     """Temperature T of the distillation (equation 3)"""
     tau_start: Positive = 1.0
-    """Gumbel temperature of the first epoch"""
+    """Gumbel temperature of the first step that moves P_alpha"""
     tau_end: Positive = 0.2
-    """Gumbel temperature of the last epoch"""
+    """Gumbel temperature of the last step"""
     weight_optimizer: Literal["sgd", "adamw"] = "sgd"
     """Optimizer of the network's weights: sgd as in the paper; adamw trains them in fewer epochs"""
     weight_lr: Rate = 2e-2

@@ -1,5 +1,9 @@
 """Gumbel straight-through: a draw that is one-hot forward and soft backward (paper, section 2.5.2, equation 6).
 
+What stands for the draw backward is a choice. ``gumbel`` is the paper's, the draw's own soft sample, whose
+gradient is the noisier the lower the temperature. ``mean`` is P_alpha, the mean of all draws (as in Bengio et al.,
+arXiv:1308.3432): the draws are the same, and a logit's gradient is p_i (<g, op_i(x)> - sum_k p_k <g, op_k(x)>).
+
 Knows tensors alone, no space and no module: what is drawn for, and who computes the candidates, is the supernet's.
 Shapes: n candidates; their outputs (B, L, D) or logits (B, C).
 """
@@ -11,14 +15,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+RELAXATIONS = ("gumbel", "mean")
+
 
 @dataclass(frozen=True)
 class Draw:
     """One sample of one choice.
 
     Attributes:
-        index: the chosen candidate, argmax of ``soft``.
-        soft: relaxed sample y, (n,), sums to 1, with a graph to P_alpha.
+        index: the chosen candidate.
+        soft: what stands for the draw backward, y, (n,), sums to 1, with a graph to P_alpha.
     """
 
     index: int
@@ -32,23 +38,26 @@ class Draw:
 
 
 class GumbelSampler:
-    """Draws relaxed one-hot samples, equation (6), from a generator of its own.
+    """Draws one-hot samples of P_alpha from a generator of its own; neither attribute changes which.
 
     Attributes:
-        tau: temperature > 0; towards 0 the soft sample becomes one-hot.
+        tau: temperature of equation (6), > 0; towards 0 its soft sample becomes one-hot. ``mean`` has none.
+        relaxation: one of ``RELAXATIONS``, what stands for a draw backward.
     """
 
-    def __init__(self, tau: float) -> None:
+    def __init__(self, tau: float, relaxation: str = "gumbel") -> None:
         """Start at temperature ``tau`` with a generator that the owner seeds."""
-        self.tau = tau
+        self.tau, self.relaxation = tau, relaxation
         self.generator = torch.Generator()  # on the CPU, so that every device draws the same
 
     def draw(self, alpha: Tensor) -> Draw:
-        """Sample from softmax(alpha), alpha (n,)."""
+        """Sample from P_alpha = softmax(alpha), alpha (n,)."""
         uniform = torch.rand(len(alpha), generator=self.generator).clamp(1e-10, 1 - 1e-7)
         noise = -(-uniform.log()).log()
-        soft = ((alpha.log_softmax(0) + noise.to(alpha.device)) / self.tau).softmax(0)
-        return Draw(int(soft.argmax()), soft)
+        logs = alpha.log_softmax(0)
+        noisy = logs + noise.to(alpha.device)
+        soft = logs.exp() if self.relaxation == "mean" else (noisy / self.tau).softmax(0)
+        return Draw(int(noisy.argmax()), soft)
 
 
 def anneal(start: float, end: float, progress: float) -> float:

@@ -67,6 +67,17 @@ class AdaBertModule(BaseOneShotLightningModule):
         """Whether this epoch trains P_alpha; in the warm-up only the weights move."""
         return self.epoch >= self.settings.alpha_warmup
 
+    def moving_steps(self) -> tuple[int, int]:
+        """The first step of the search that moves P_alpha, from 0, and how many do."""
+        first = self.settings.alpha_warmup * self.trainer.num_training_batches
+        return first, self.training_module.total_steps - first
+
+    def progress(self, batch_idx: int) -> float:
+        """The share of the steps that move P_alpha which lie before a step of this epoch; 0 in the warm-up."""
+        first, count = self.moving_steps()
+        done = self.epoch * self.trainer.num_training_batches + batch_idx - first
+        return max(done, 0) / max(count - 1, 1)
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         """Draw once, compute equation (1), step the weights and, after the warm-up, P_alpha.
 
@@ -84,9 +95,9 @@ class AdaBertModule(BaseOneShotLightningModule):
         if not batch:
             return None
         settings = self.settings
-        done = self.epoch * self.trainer.num_training_batches + batch_idx
-        last = max(self.training_module.total_steps - 1, 1)
-        settings.sampler.tau = anneal(settings.tau_start, settings.tau_end, done / last)
+        settings.sampler.tau = anneal(
+            settings.tau_start, settings.tau_end, self.progress(batch_idx)
+        )
         terms = self.loss_terms(batch)
         loss = total_loss(
             terms["loss_ce"], terms["loss_kd"], terms["loss_e"], settings.gamma, settings.beta
@@ -106,8 +117,7 @@ class AdaBertModule(BaseOneShotLightningModule):
         weights.step()
         if self.moves():
             arch.step()
-            resting = settings.alpha_warmup * self.trainer.num_training_batches
-            self.multipliers.ascend(excess.detach(), self.training_module.total_steps - resting)
+            self.multipliers.ascend(excess.detach(), self.moving_steps()[1])
         self.lr_schedulers().step()
         for name, value in terms.items():
             self.sums[name] = self.sums.get(name, 0.0) + value.item()

@@ -106,6 +106,7 @@ def run_search(
         gamma=settings.gamma,
         beta=settings.beta,
         estimator=settings.estimator,
+        relaxation=settings.relaxation,
         tau_start=settings.tau_start,
         tau_end=settings.tau_end,
         alpha_lr=settings.alpha_lr,

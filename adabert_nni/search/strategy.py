@@ -16,7 +16,7 @@ from adabert_nni.errors import AdaBertError
 from adabert_nni.model.ops import cost_vector
 from adabert_nni.precision import PRECISIONS
 from adabert_nni.search.evaluator import SearchModule
-from adabert_nni.search.gumbel import GumbelSampler
+from adabert_nni.search.gumbel import RELAXATIONS, GumbelSampler
 from adabert_nni.search.module import AdaBertModule
 from adabert_nni.search.space import AdaBertSpace
 from adabert_nni.search.supernet import ESTIMATORS, StraightThroughInput, StraightThroughLayer
@@ -39,6 +39,7 @@ class AdaBertStrategy(OneShotStrategy):
         gamma: float = 0.8,
         beta: float = 4.0,
         estimator: str = "exact",
+        relaxation: str = "gumbel",
         tau_start: float = 1.0,
         tau_end: float = 0.2,
         alpha_lr: float = 3e-4,
@@ -59,7 +60,8 @@ class AdaBertStrategy(OneShotStrategy):
             gamma: weight of knowledge against task, [0, 1].
             beta: weight of efficiency, >= 0.
             estimator: "exact" needs every op's output, "sampled" only the drawn op's.
-            tau_start: Gumbel temperature at the first step, > 0.
+            relaxation: what stands for a draw backward: "gumbel", its soft sample, or "mean", P_alpha itself.
+            tau_start: Gumbel temperature at the first step that moves P_alpha, > 0.
             tau_end: and at the last, > 0.
             alpha_lr: learning rate of P_alpha.
             alpha_weight_decay: weight decay of P_alpha.
@@ -74,17 +76,18 @@ class AdaBertStrategy(OneShotStrategy):
             on_step: called with the loss after each step.
 
         Raises:
-            AdaBertError: if the estimator or the precision is unknown.
+            AdaBertError: if the estimator, the relaxation or the precision is unknown.
         """
         super().__init__()
-        if estimator not in ESTIMATORS:
-            raise AdaBertError(
-                f"search: estimator is {estimator!r}; it must be one of {', '.join(ESTIMATORS)}"
-            )
-        if precision not in PRECISIONS:
-            raise AdaBertError(
-                f"search: precision is {precision!r}; it must be one of {', '.join(PRECISIONS)}"
-            )
+        for key, value, known in (
+            ("estimator", estimator, ESTIMATORS),
+            ("relaxation", relaxation, RELAXATIONS),
+            ("precision", precision, PRECISIONS),
+        ):
+            if value not in known:
+                raise AdaBertError(
+                    f"search: {key} is {value!r}; it must be one of {', '.join(known)}"
+                )
         self.gamma, self.beta, self.estimator = gamma, beta, estimator
         self.precision = precision
         self.tau_start, self.tau_end = tau_start, tau_end
@@ -96,7 +99,7 @@ class AdaBertStrategy(OneShotStrategy):
         self.clip_norm, self.seed, self.start = clip_norm, seed, start
         self.on_epoch, self.on_step = on_epoch, on_step
         self.costs, self.targets = costs, targets
-        self.sampler = GumbelSampler(tau_start)
+        self.sampler = GumbelSampler(tau_start, relaxation)
         self.alphas: dict[str, nn.Parameter] = {}
 
     def op_costs(self, space: AdaBertSpace) -> Tensor:

@@ -108,3 +108,38 @@ def test_forward_without_a_draw_is_refused(make_space):
     space = AdaBertStrategy().mutate_model(make_space())
     with pytest.raises(RuntimeError, match="resample"):
         space(torch.tensor([[5, 6]]))
+
+
+def test_what_stands_for_a_draw_backward_does_not_change_what_is_drawn():
+    alpha = torch.tensor([0.5, -1.0, 2.0, 0.0])
+    draws = {}
+    for relaxation in ("gumbel", "mean"):
+        sampler = GumbelSampler(0.3, relaxation)
+        sampler.generator.manual_seed(5)
+        draws[relaxation] = [sampler.draw(alpha) for _ in range(50)]
+    assert [d.index for d in draws["gumbel"]] == [d.index for d in draws["mean"]]
+    assert all(torch.allclose(d.soft, alpha.softmax(0)) for d in draws["mean"])
+
+
+def gradients_of_draws(relaxation, tau, count=400):
+    """Of a loss that is linear in the one-hot draw, to P_alpha, (count, 4); and of its expectation, (4,)."""
+    costs, sampler = torch.tensor([3.0, 1.0, 4.0, 1.5]), GumbelSampler(tau, relaxation)
+    sampler.generator.manual_seed(0)
+    found = []
+    for _ in range(count):
+        alpha = torch.tensor([0.2, -0.4, 0.0, 0.3], requires_grad=True)
+        (sampler.draw(alpha).straight_through() * costs).sum().backward()
+        found.append(alpha.grad)
+    true = torch.tensor([0.2, -0.4, 0.0, 0.3], requires_grad=True)
+    (true.softmax(0) * costs).sum().backward()
+    return torch.stack(found), true.grad
+
+
+def test_the_mean_gives_the_gradient_of_the_expected_loss_at_every_draw():
+    found, true = gradients_of_draws("mean", tau=0.2)
+    assert torch.allclose(found, true.expand_as(found), atol=1e-6)
+
+
+def test_the_soft_sample_of_a_draw_is_the_noisier_the_lower_its_temperature():
+    noise = [gradients_of_draws("gumbel", tau)[0].std(0).mean() for tau in (1.0, 0.45, 0.2)]
+    assert 0 < noise[0] < noise[1] < noise[2]
