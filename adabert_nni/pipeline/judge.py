@@ -6,11 +6,13 @@ came to what the supernet holds to be good, not whether that is good once it is 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
 from adabert_nni.checkpoint import read_tensors
+from adabert_nni.data.batches import loader
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import read_json
 from adabert_nni.metrics import score
@@ -21,6 +23,9 @@ from adabert_nni.progress import progress
 from adabert_nni.student.derive import derive
 from adabert_nni.student.draw import draw_alike, draw_from
 from adabert_nni.training import predict
+
+PATHS = 8  # for each step, to tell what ops are worth
+BATCHES = 16  # which paths and steps share
 
 Scores = dict[str, float]  # "loss", lower is better, and the task's first metric
 
@@ -53,7 +58,7 @@ def judge(searched: Path, draws: int, overrides: dict[str, Any]) -> dict[str, An
     def scores(candidate: Architecture) -> Scores:
         settings = student_config(candidate, space, search.inputs)
         student = derive(candidate, weights, settings).eval().without_probes()
-        outputs, metrics = predict(student, rows), task.metrics[:1]
+        outputs, metrics = predict(student, rows, 256), task.metrics[:1]
         loss = float(task.problem.task_loss(outputs, rows.labels))
         return {"loss": loss, **score(metrics, task.problem.predictions(outputs), rows.labels)}
 
@@ -84,6 +89,43 @@ def judge(searched: Path, draws: int, overrides: dict[str, Any]) -> dict[str, An
         "rank": fmean(choices[edge]["rank"] for edge in found.edges),
         "ops": len(space.ops),
     }
+
+
+def judge_gradients(searched: Path, steps: int, overrides: dict[str, Any]) -> list[dict[str, Any]]:
+    """Whether a step's gradient to P_alpha points to the ops that are better, for each relaxation and temperature.
+
+    Args:
+        searched: folder of a search, or of the run that holds it; its supernet and depth are taken.
+        steps: N >= 2; ``PATHS`` times as many paths tell what the ops are worth.
+        overrides: settings that differ from the search's.
+
+    Returns:
+        A row each: ``relaxation``, ``tau`` (None where there is none), and ``search.gradients.quality``.
+
+    Raises:
+        AdaBertError: if there is no finished search, or steps are too few.
+    """
+    if steps < 2:
+        raise AdaBertError(
+            f"judge: gradients is {steps}; it must be 2 or more, for there is a deviation to tell"
+        )
+    from adabert_nni.search.gradients import observe, quality, search_module
+
+    config, search = reopen(searched, overrides)
+    settings, depth = config.search, Architecture.load(search.folder / "architecture.json").depth
+    weights = read_tensors(search.folder / "supernet.safetensors")
+    module = search_module(search.space, search.inputs.shape, settings, weights, depth)
+    batches = loader(
+        search.inputs.searched, settings.search_batch, shuffle=True, seed=config.run.seed
+    )
+    few = list(islice(batches, BATCHES))
+    seen = observe(module, few, paths=PATHS * steps, steps=steps, seed=config.run.seed)
+    middle = (settings.tau_start * settings.tau_end) ** 0.5
+    kinds = [("gumbel", tau) for tau in (settings.tau_start, middle, settings.tau_end)]
+    return [
+        {"relaxation": kind, "tau": tau, **quality(seen.gradient(kind, tau or 1.0), seen.effects)}
+        for kind, tau in [*kinds, ("mean", None)]
+    ]
 
 
 def field(found: Scores, others: Sequence[Scores]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What ``adabert judge`` tells, as text. It must not know how it was found out."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from adabert_nni.report.tables import markdown_table, shown
@@ -42,6 +43,26 @@ def judged_text(found: dict[str, Any]) -> str:
     mean, luck = chance(found["ops"], len(choices) - 1)
     told = f"mean rank of the ops {found['rank']:.1f} of {found['ops']}; chance gives {mean:.1f} ± {luck:.1f}"
     return "\n\n".join([markdown_table(rows, columns), markdown_table(choices, names), told])
+
+
+def gradients_text(rows: Sequence[dict[str, Any]]) -> str:
+    """A table of what ``pipeline.judge_gradients`` gives, as Markdown."""
+    columns = {
+        "relaxation": "relaxation",
+        "tau": "tau",
+        "correlation": "correlation with what ops are worth",
+        "signal": "signal over noise of a step",
+    }
+    shown_rows = [
+        {
+            "relaxation": row["relaxation"],
+            "tau": "" if row["tau"] is None else f"{row['tau']:.2f}",
+            "correlation": f"{row['correlation']:.2f}",
+            "signal": f"{row['signal']:.3f}",
+        }
+        for row in rows
+    ]
+    return markdown_table(shown_rows, columns)
 
 
 def chance(candidates: int, choices: int) -> tuple[float, float]:

@@ -71,15 +71,26 @@ def search(args: argparse.Namespace) -> str:
 def judge(args: argparse.Namespace) -> str:
     """Tell whether a finished search decided better than chance, by its own supernet on the selection rows."""
     from adabert_nni.pipeline.judge import judge as judged
-    from adabert_nni.report.judged import judged_text
+    from adabert_nni.pipeline.judge import judge_gradients
+    from adabert_nni.report.judged import gradients_text, judged_text
 
-    return judged_text(judged(args.search, args.draws, given_settings(args)))
+    given = given_settings(args)
+    text = judged_text(judged(args.search, args.draws, given))
+    if args.gradients is None:
+        return text
+    return f"{text}\n\n{gradients_text(judge_gradients(args.search, args.gradients, given))}"
 
 
 def add_judge(parser: argparse.ArgumentParser) -> None:
     """Options of ``judge``: the search's folder and how many draws; other settings are those of the search."""
     _add_searched(parser)
     parser.add_argument("--draws", type=int, default=12, metavar="N", help="of each kind (12)")
+    parser.add_argument(
+        "--gradients",
+        type=int,
+        metavar="N",
+        help="also take N steps, and tell signal and noise of P_alpha's gradient",
+    )
 
 
 def derive(args: argparse.Namespace) -> str:

@@ -1,5 +1,7 @@
 """Facts of the search step: who gets a gradient, what the flat sample means, what is reported."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from nni.nas.space import model_context
@@ -9,6 +11,7 @@ from adabert_nni.losses import efficiency_loss, knowledge_loss, task_loss
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.model.ops import cost_vector
 from adabert_nni.search.gumbel import anneal
+from adabert_nni.search.module import AdaBertModule
 from adabert_nni.search.strategy import AdaBertStrategy
 
 
@@ -143,6 +146,25 @@ def test_temperature_anneals_exponentially():
     assert anneal(1.0, 0.25, 0.5) == pytest.approx(0.5)  # halfway of two halvings
 
 
-def test_an_unknown_estimator_is_refused():
-    with pytest.raises(AdaBertError, match=r"'exakt'.*exact, sampled"):
-        AdaBertStrategy(estimator="exakt")
+@pytest.mark.parametrize(("warmup", "progress"), [(0, [0, 4 / 9, 5 / 9, 1]), (1, [0, 0, 0, 1])])
+def test_the_temperature_falls_while_p_alpha_moves(make_search, monkeypatch, warmup, progress):
+    search = make_search(alpha_warmup=warmup)  # 10 steps, two epochs of 5
+    found = []
+    for epoch in range(2):
+        trainer = SimpleNamespace(num_training_batches=5, current_epoch=epoch)
+        monkeypatch.setattr(AdaBertModule, "trainer", trainer)
+        found += [search.progress(0), search.progress(4)]
+    assert found == pytest.approx(progress)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"estimator": "exakt"}, r"'exakt'.*exact, sampled"),
+        ({"relaxation": "gumble"}, r"'gumble'.*gumbel, mean"),
+        ({"precision": "fp8"}, r"'fp8'.*float32, bf16"),
+    ],
+)
+def test_an_unknown_choice_is_refused(given, told):
+    with pytest.raises(AdaBertError, match=told):
+        AdaBertStrategy(**given)

@@ -81,7 +81,10 @@ def test_a_search_is_judged_by_its_own_supernet(finished, options, capsys, tmp_p
         assert choice["best_loss"] <= choice["loss"]
         assert choice["of"] == (2 if edge == "depth" else 3)  # K_max, ops
     assert told["alike"]["deviation"]["loss"] >= 0
-    text = said(capsys, "judge", finished, "--draws", "2", *cache)
+    text = said(capsys, "judge", finished, "--draws", "2", "--gradients", "3", *cache)
+    assert [
+        line.split(" | ")[:2] for line in text.splitlines() if "gumbel" in line or "mean |" in line
+    ] == [["| gumbel", "1.00"], ["| gumbel", "0.45"], ["| gumbel", "0.20"], ["| mean", ""]]
     assert f"mean rank of the ops {told['rank']:.1f} of 3; chance gives 2.0" in text
 
 
@@ -90,6 +93,7 @@ def test_a_search_is_judged_by_its_own_supernet(finished, options, capsys, tmp_p
     [
         (["derive", "nowhere"], ["nowhere", "adabert search"]),
         (["judge", "nowhere"], ["nowhere", "adabert search"]),
+        (["judge", "nowhere", "--draws", "1"], ["draws is 1", "2 or more"]),
         (["teacher", "--task", "mini-review"], ["mini-review", "mini-reviews"]),
         (["probe", "--teacher", "./gone"], ["gone"]),
         (["search", "--space", "papre"], ["papre", "paper"]),

@@ -1,0 +1,165 @@
+"""How good a step's gradient to P_alpha is: does it point to the ops that are better, and how much of it is noise?
+
+In a trained supernet, with all ops equally probable and the depth fixed. What an op is worth is told by the losses
+of many drawn paths; what the straight-through gradient says of it, by many steps on the same batches. Shapes: E
+edges, O ops, N steps, M paths.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import cycle, islice
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from adabert_nni.config import SearchConfig
+from adabert_nni.data.batches import Batch
+from adabert_nni.losses import total_loss
+from adabert_nni.progress import progress
+from adabert_nni.search.evaluator import SearchModule
+from adabert_nni.search.module import AdaBertModule
+from adabert_nni.search.space import DEPTH
+from adabert_nni.search.strategy import AdaBertStrategy
+from adabert_nni.search.supernet import StraightThroughLayer
+from adabert_nni.search.task import TaskShape, build_space
+from adabert_nni.spaces import SpaceConfig
+
+CERTAIN = 50.0  # a logit that no Gumbel noise overrules
+RIDGE = 1.0  # paths of no effect, for an op that was hardly drawn
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What was seen of a supernet.
+
+    Attributes:
+        effects: by how much the loss of a path with this op on this edge lies above the mean, (E, O).
+        towards: <g, op_i(x)>, the gradient to what stands for the draw, of each step (N, E, O).
+        soft: the soft sample of each step at temperature 1, (N, E, O).
+    """
+
+    effects: Tensor
+    towards: Tensor
+    soft: Tensor
+
+    def gradient(self, relaxation: str, tau: float) -> Tensor:
+        """The gradient to the logits of P_alpha that each step would have given, (N, E, O)."""
+        if relaxation == "mean":
+            stands, scale = torch.full_like(self.soft, 1 / self.soft.shape[-1]), 1.0
+        else:
+            stands, scale = (self.soft.log() / tau).softmax(-1), 1 / tau
+        mean = (stands * self.towards).sum(-1, keepdim=True)
+        return scale * stands * (self.towards - mean)
+
+
+def search_module(
+    space: SpaceConfig,
+    task: TaskShape,
+    settings: SearchConfig,
+    weights: Mapping[str, Tensor],
+    depth: int,
+) -> AdaBertModule:
+    """A finished search's supernet, ready to draw paths of ``depth`` layers, all ops being as probable."""
+    strategy = AdaBertStrategy(gamma=settings.gamma, beta=settings.beta, tau_start=1.0)
+    evaluator = SearchModule(
+        temperature=settings.temperature,
+        weight_optimizer=settings.weight_optimizer,
+        weight_lr=settings.weight_lr,
+        weight_lr_end=settings.weight_lr_end,
+        weight_momentum=settings.weight_momentum,
+        total_steps=1,
+        problem=task.problem,
+    )
+    evaluator.set_model(strategy.mutate_model(build_space(space, task)))
+    module = AdaBertModule(evaluator, strategy)
+    module.model.body.load_state_dict(weights, strict=False)
+    with torch.no_grad():
+        strategy.alphas[DEPTH][depth - 1] = CERTAIN
+    return module.train()
+
+
+def observe(
+    module: AdaBertModule, batches: Sequence[Batch], *, paths: int, steps: int, seed: int
+) -> Observed:
+    """Draw ``paths`` for what ops are worth and take ``steps`` without moving anything.
+
+    Args:
+        module: what ``search_module`` gives.
+        batches: rows joined with the probe table; gone through in turns.
+        paths: M, some ten for each op of an edge at least.
+        steps: N >= 2.
+        seed: of the draws and of dropout.
+
+    Returns:
+        What ``Observed`` says.
+    """
+    torch.manual_seed(seed)
+    module.settings.sampler.generator.manual_seed(seed)
+    edges, ops = len(module.model.edges), len(module.model.ops)
+    losses, drawn = torch.zeros(paths), torch.zeros(paths, edges, ops)
+    with torch.no_grad():
+        for path, batch in enumerate(progress(islice(cycle(batches), paths), paths, "paths")):
+            losses[path] = _loss(module, batch)
+            for edge, choice in enumerate(_choices(module)):
+                drawn[path, edge, choice.current().index] = 1.0
+    for number in range(
+        len(batches)
+    ):  # what one batch is harder than another says nothing of paths
+        losses[number :: len(batches)] -= losses[number :: len(batches)].mean()
+    towards, soft = torch.zeros(steps, edges, ops), torch.zeros(steps, edges, ops)
+    for step, batch in enumerate(progress(islice(cycle(batches), steps), steps, "gradients")):
+        loss = _loss(module, batch)
+        samples = [choice.current().soft for choice in _choices(module)]
+        for edge, grad in enumerate(torch.autograd.grad(loss, samples)):
+            towards[step, edge], soft[step, edge] = grad, samples[edge].detach()
+    return Observed(effects_of(drawn, losses), towards, soft)
+
+
+def effects_of(drawn: Tensor, losses: Tensor) -> Tensor:
+    """The additive part of the losses of M paths: what each op on each edge adds, centred by edge, (E, O).
+
+    Args:
+        drawn: one-hot, (M, E, O).
+        losses: (M,).
+
+    Returns:
+        The solution of a ridge regression.
+    """
+    table = drawn.flatten(1)
+    gram = table.T @ table + RIDGE * torch.eye(table.shape[1])
+    effects = torch.linalg.solve(gram, table.T @ losses).view(drawn.shape[1:])
+    return effects - effects.mean(1, keepdim=True)
+
+
+def quality(gradients: Tensor, effects: Tensor) -> dict[str, float]:
+    """How good the gradients (N, E, O) of N steps are.
+
+    Args:
+        gradients: to the logits of P_alpha.
+        effects: of the ops on the loss, (E, O).
+
+    Returns:
+        ``correlation`` of the mean gradient with the effects; ``signal``, its length over the deviation of one
+        step's, less what of the length is noise that is left: 1 / signal^2 steps are worth one without noise.
+    """
+    mean, variance = gradients.mean(0), gradients.var(0)
+    both = torch.stack([mean.flatten(), effects.flatten()])
+    square = (mean.square() - variance / len(gradients)).sum().clamp(min=0)
+    return {
+        "correlation": float(torch.corrcoef(both)[0, 1]),
+        "signal": float((square / variance.sum().clamp_min(1e-30)).sqrt()),
+    }
+
+
+def _loss(module: AdaBertModule, batch: Batch) -> Tensor:
+    terms, settings = module.loss_terms(batch), module.settings
+    return total_loss(
+        terms["loss_ce"], terms["loss_kd"], terms["loss_e"], settings.gamma, settings.beta
+    )
+
+
+def _choices(module: AdaBertModule) -> list[StraightThroughLayer]:
+    """One choice of each edge; those of all layers share its draw."""
+    edges: Any = module.model.body.cells[0].edges
+    return [cast(StraightThroughLayer, edges[edge]) for edge in module.model.edges]
