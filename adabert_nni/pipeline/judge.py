@@ -115,15 +115,20 @@ def judge_gradients(searched: Path, steps: int, overrides: dict[str, Any]) -> li
     settings, depth = config.search, Architecture.load(search.folder / "architecture.json").depth
     weights = read_tensors(search.folder / "supernet.safetensors")
     module = search_module(search.space, search.inputs.shape, settings, weights, depth)
-    batches = loader(
-        search.inputs.searched, settings.search_batch, shuffle=True, seed=config.run.seed
+    seed, size = config.run.seed, settings.search_batch
+    few, unseen = (
+        list(islice(loader(rows, size, shuffle=True, seed=seed), BATCHES))
+        for rows in (search.inputs.searched, search.inputs.selection)
     )
-    few = list(islice(batches, BATCHES))
-    seen = observe(module, few, paths=PATHS * steps, steps=steps, seed=config.run.seed)
+    seen = observe(module, few, unseen, paths=PATHS * steps, steps=steps, seed=seed)
     middle = (settings.tau_start * settings.tau_end) ** 0.5
     kinds = [("gumbel", tau) for tau in (settings.tau_start, middle, settings.tau_end)]
     return [
-        {"relaxation": kind, "tau": tau, **quality(seen.gradient(kind, tau or 1.0), seen.effects)}
+        {
+            "relaxation": kind,
+            "tau": tau,
+            **quality(seen.gradient(kind, tau or 1.0), seen.effects, seen.unseen),
+        }
         for kind, tau in [*kinds, ("mean", None)]
     ]
 

@@ -51,6 +51,7 @@ def gradients_text(rows: Sequence[dict[str, Any]]) -> str:
         "relaxation": "relaxation",
         "tau": "tau",
         "correlation": "correlation with what ops are worth",
+        "unseen": "on selection rows",
         "signal": "signal over noise of a step",
     }
     shown_rows = [
@@ -58,6 +59,7 @@ def gradients_text(rows: Sequence[dict[str, Any]]) -> str:
             "relaxation": row["relaxation"],
             "tau": "" if row["tau"] is None else f"{row['tau']:.2f}",
             "correlation": f"{row['correlation']:.2f}",
+            "unseen": f"{row['unseen']:.2f}",
             "signal": f"{row['signal']:.3f}",
         }
         for row in rows

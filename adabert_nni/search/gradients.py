@@ -1,11 +1,11 @@
 """How good a step's gradient to P_alpha is: does it point to the ops that are better, and how much of it is noise?
 
 In a trained supernet, with all ops equally probable and the depth fixed. What an op is worth is told by the losses
-of many drawn paths; what the straight-through gradient says of it, by many steps on the same batches. Shapes: E
-edges, O ops, N steps, M paths.
+of many drawn paths, on rows that the weights learn from and on rows that nothing does; what the straight-through
+gradient says of it, by many steps. Shapes: E edges, O ops, N steps, M paths.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Any, cast
@@ -35,11 +35,13 @@ class Observed:
 
     Attributes:
         effects: by how much the loss of a path with this op on this edge lies above the mean, (E, O).
+        unseen: the same of the task loss on rows that nothing learnt from, (E, O).
         towards: <g, op_i(x)>, the gradient to what stands for the draw, of each step (N, E, O).
         soft: the soft sample of each step at temperature 1, (N, E, O).
     """
 
     effects: Tensor
+    unseen: Tensor
     towards: Tensor
     soft: Tensor
 
@@ -80,13 +82,20 @@ def search_module(
 
 
 def observe(
-    module: AdaBertModule, batches: Sequence[Batch], *, paths: int, steps: int, seed: int
+    module: AdaBertModule,
+    batches: Sequence[Batch],
+    unseen: Sequence[Batch],
+    *,
+    paths: int,
+    steps: int,
+    seed: int,
 ) -> Observed:
     """Draw ``paths`` for what ops are worth and take ``steps`` without moving anything.
 
     Args:
         module: what ``search_module`` gives.
         batches: rows joined with the probe table; gone through in turns.
+        unseen: labelled rows that nothing learnt from, likewise.
         paths: M, some ten for each op of an edge at least.
         steps: N >= 2.
         seed: of the draws and of dropout.
@@ -96,24 +105,15 @@ def observe(
     """
     torch.manual_seed(seed)
     module.settings.sampler.generator.manual_seed(seed)
-    edges, ops = len(module.model.edges), len(module.model.ops)
-    losses, drawn = torch.zeros(paths), torch.zeros(paths, edges, ops)
-    with torch.no_grad():
-        for path, batch in enumerate(progress(islice(cycle(batches), paths), paths, "paths")):
-            losses[path] = _loss(module, batch)
-            for edge, choice in enumerate(_choices(module)):
-                drawn[path, edge, choice.current().index] = 1.0
-    for number in range(
-        len(batches)
-    ):  # what one batch is harder than another says nothing of paths
-        losses[number :: len(batches)] -= losses[number :: len(batches)].mean()
-    towards, soft = torch.zeros(steps, edges, ops), torch.zeros(steps, edges, ops)
+    effects = _effects(module, batches, paths, _loss)
+    elsewhere = _effects(module, unseen, paths, _task_loss)
+    towards, soft = (torch.zeros(steps, *effects.shape) for _ in range(2))
     for step, batch in enumerate(progress(islice(cycle(batches), steps), steps, "gradients")):
         loss = _loss(module, batch)
         samples = [choice.current().soft for choice in _choices(module)]
         for edge, grad in enumerate(torch.autograd.grad(loss, samples)):
             towards[step, edge], soft[step, edge] = grad, samples[edge].detach()
-    return Observed(effects_of(drawn, losses), towards, soft)
+    return Observed(effects, elsewhere, towards, soft)
 
 
 def effects_of(drawn: Tensor, losses: Tensor) -> Tensor:
@@ -132,31 +132,61 @@ def effects_of(drawn: Tensor, losses: Tensor) -> Tensor:
     return effects - effects.mean(1, keepdim=True)
 
 
-def quality(gradients: Tensor, effects: Tensor) -> dict[str, float]:
-    """How good the gradients (N, E, O) of N steps are.
+def quality(gradients: Tensor, effects: Tensor, unseen: Tensor) -> dict[str, float]:
+    """How good the gradients of N steps are.
 
     Args:
-        gradients: to the logits of P_alpha.
+        gradients: to the logits of P_alpha, (N, E, O).
         effects: of the ops on the loss, (E, O).
+        unseen: of the ops on the task loss of rows that nothing learnt from, (E, O).
 
     Returns:
-        ``correlation`` of the mean gradient with the effects; ``signal``, its length over the deviation of one
-        step's, less what of the length is noise that is left: 1 / signal^2 steps are worth one without noise.
+        ``correlation`` of the mean gradient with the effects, and with those ``unseen``; ``signal``, its length
+        over one step's deviation, less what of it is left noise: 1 / signal^2 steps are worth one without noise.
     """
     mean, variance = gradients.mean(0), gradients.var(0)
-    both = torch.stack([mean.flatten(), effects.flatten()])
     square = (mean.square() - variance / len(gradients)).sum().clamp(min=0)
     return {
-        "correlation": float(torch.corrcoef(both)[0, 1]),
+        "correlation": _correlation(mean, effects),
+        "unseen": _correlation(mean, unseen),
         "signal": float((square / variance.sum().clamp_min(1e-30)).sqrt()),
     }
 
 
+def _correlation(one: Tensor, other: Tensor) -> float:
+    return float(torch.corrcoef(torch.stack([one.flatten(), other.flatten()]))[0, 1])
+
+
+@torch.no_grad()
+def _effects(
+    module: AdaBertModule,
+    batches: Sequence[Batch],
+    paths: int,
+    loss_of: Callable[[AdaBertModule, Batch], Tensor],
+) -> Tensor:
+    losses = torch.zeros(paths)
+    drawn = torch.zeros(paths, len(module.model.edges), len(module.model.ops))
+    for path, batch in enumerate(progress(islice(cycle(batches), paths), paths, "paths")):
+        losses[path] = loss_of(module, batch)
+        for edge, choice in enumerate(_choices(module)):
+            drawn[path, edge, choice.current().index] = 1.0
+    for number in range(
+        len(batches)
+    ):  # that one batch is harder than another says nothing of paths
+        losses[number :: len(batches)] -= losses[number :: len(batches)].mean()
+    return effects_of(drawn, losses)
+
+
 def _loss(module: AdaBertModule, batch: Batch) -> Tensor:
     terms, settings = module.loss_terms(batch), module.settings
-    return total_loss(
-        terms["loss_ce"], terms["loss_kd"], terms["loss_e"], settings.gamma, settings.beta
-    )
+    losses = terms["loss_ce"], terms["loss_kd"], terms["loss_e"]
+    return total_loss(*losses, settings.gamma, settings.beta)
+
+
+def _task_loss(module: AdaBertModule, batch: Batch) -> Tensor:
+    module.resample()
+    logits = module.model(batch["input_ids"], batch["attention_mask"])
+    return module.training_module.problem.task_loss(logits, batch["labels"])
 
 
 def _choices(module: AdaBertModule) -> list[StraightThroughLayer]:

@@ -21,11 +21,12 @@ def test_signal_is_the_mean_over_the_deviation_of_one_step_and_noise_has_none():
     torch.manual_seed(0)
     effects = torch.tensor([[0.2, -0.2], [0.1, -0.1]])
     steps = effects + 0.4 * torch.randn(4000, 2, 2)
-    told = quality(steps, effects)
+    told = quality(steps, effects, -effects)
     # the length of the effects is sqrt(0.1), that of a step's deviations 0.4 * sqrt(4)
     assert told["signal"] == pytest.approx(0.1**0.5 / 0.8, abs=0.03)
     assert told["correlation"] > 0.99
-    assert quality(steps - steps.mean(0), effects)["signal"] == 0
+    assert told["unseen"] == pytest.approx(-told["correlation"])
+    assert quality(steps - steps.mean(0), effects, effects)["signal"] == 0
 
 
 @pytest.mark.parametrize("tau", [1.0, 0.3])
@@ -34,7 +35,9 @@ def test_the_gradient_of_a_soft_sample_is_that_of_equation_six(tau):
     noise, towards = torch.randn(5, 2, 4), torch.randn(5, 2, 4)
     alpha = torch.zeros(5, 2, 4, requires_grad=True)
     ((((alpha.log_softmax(-1) + noise) / tau).softmax(-1)) * towards).sum().backward()
-    seen = Observed(torch.zeros(2, 4), towards, noise.softmax(-1))  # P_alpha is uniform
+    seen = Observed(
+        torch.zeros(2, 4), torch.zeros(2, 4), towards, noise.softmax(-1)
+    )  # P_alpha is uniform
     assert torch.allclose(seen.gradient("gumbel", tau), alpha.grad, atol=1e-6)
     mean = torch.zeros(5, 2, 4, requires_grad=True)
     (mean.softmax(-1) * towards).sum().backward()
@@ -42,13 +45,16 @@ def test_the_gradient_of_a_soft_sample_is_that_of_equation_six(tau):
 
 
 def test_what_is_seen_is_the_gradient_of_the_steps_of_the_search(make_search, batch):
-    seen = observe(make_search(), [batch], paths=30, steps=2, seed=4)
+    unseen = {name: batch[name] for name in ("input_ids", "attention_mask", "labels")}
+    seen = observe(make_search(), [batch], [unseen], paths=30, steps=2, seed=4)
     search = make_search()
     search.settings.sampler.generator.manual_seed(4)
     losses = []
     with torch.no_grad():
         for _ in range(30):
             losses.append(step_loss(search, batch))
+        for _ in range(30):
+            search.resample()
     for step in range(2):
         for alpha in search.alphas().values():
             alpha.grad = None
@@ -57,7 +63,8 @@ def test_what_is_seen_is_the_gradient_of_the_steps_of_the_search(make_search, ba
         found = seen.gradient("gumbel", 1.0)[step]
         assert torch.allclose(found, torch.stack(edges), rtol=1e-3, atol=1e-6)
     assert torch.stack(losses).std() > 0  # paths differ
-    assert seen.effects.sum(1).abs().max() < 1e-5 < seen.effects.abs().max()
+    for effects in (seen.effects, seen.unseen):
+        assert effects.sum(1).abs().max() < 1e-5 < effects.abs().max()
 
 
 def step_loss(search, batch):
