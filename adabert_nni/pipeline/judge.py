@@ -1,7 +1,8 @@
 """Whether a finished search decided better than chance would have, told by its own supernet on the selection rows.
 
-All architectures share the supernet's weights, so each is scored without any training. It says whether P_alpha
-came to what the supernet holds to be good, not whether that is good once it is trained.
+All architectures share the supernet's weights, so each is scored without any training; BatchNorm's statistics
+alone are counted anew for each. It says whether P_alpha came to what the supernet holds to be good, not whether that is
+good once it is trained.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,10 +23,15 @@ from adabert_nni.pipeline.students import student_config
 from adabert_nni.progress import progress
 from adabert_nni.student.derive import derive
 from adabert_nni.student.draw import draw_alike, draw_from
+from adabert_nni.student.recount import recount
 from adabert_nni.training import predict
 
 PATHS = 8  # for each step, to tell what ops are worth
 BATCHES = 16  # which paths and steps share
+ROWS, COUNTED = (
+    256,
+    8,
+)  # of a batch that is scored, and batches that BatchNorm's statistics are taken from
 
 Scores = dict[str, float]  # "loss", lower is better, and the task's first metric
 
@@ -49,16 +55,19 @@ def judge(searched: Path, draws: int, overrides: dict[str, Any]) -> dict[str, An
         raise AdaBertError(
             f"judge: draws is {draws}; it must be 2 or more, for there is a deviation to tell"
         )
-    _, search = reopen(searched, overrides)
+    config, search = reopen(searched, overrides)
     found = Architecture.load(search.folder / "architecture.json")
     record = read_json(search.folder / "search.json")
     weights = read_tensors(search.folder / "supernet.safetensors")
     rows, space, task = search.inputs.selection, search.space, search.inputs.splits.task
+    seen = loader(search.inputs.searched, ROWS, shuffle=True, seed=config.run.seed)
+    counted = list(islice(seen, COUNTED))
 
     def scores(candidate: Architecture) -> Scores:
         settings = student_config(candidate, space, search.inputs)
         student = derive(candidate, weights, settings).eval().without_probes()
-        outputs, metrics = predict(student, rows, 256), task.metrics[:1]
+        recount(student, counted)
+        outputs, metrics = predict(student, rows, ROWS), task.metrics[:1]
         loss = float(task.problem.task_loss(outputs, rows.labels))
         return {"loss": loss, **score(metrics, task.problem.predictions(outputs), rows.labels)}
 

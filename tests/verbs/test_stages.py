@@ -69,11 +69,9 @@ def test_a_derived_student_may_start_fresh(finished, options, capsys, tmp_path):
     assert not torch.equal(student.body.state_dict()[readout], weights[readout])
 
 
-def test_a_search_is_judged_by_its_own_supernet(finished, options, capsys, tmp_path):
+def test_a_search_is_judged_by_its_own_supernet(finished, options, capsys):
     cache = options[options.index("--cache") :][:2]
     told = judge(finished, draws=2, cache=cache[1])
-    derived = said(capsys, "derive", finished, "--output", tmp_path / "raw", *cache)
-    assert f"selection:  accuracy {100 * told['found']['accuracy']:.2f} %" in derived
     found = Architecture.load(finished / "architecture.json")
     assert set(told["choices"]) == {*found.edges, "depth"}
     for edge, choice in told["choices"].items():
