@@ -1,8 +1,8 @@
 """Whether a finished search decided better than chance would have, told by its own supernet on the selection rows.
 
 All architectures share the supernet's weights, so each is scored without any training; BatchNorm's statistics
-alone are counted anew for each. It says whether P_alpha came to what the supernet holds to be good, not whether that is
-good once it is trained.
+alone are counted anew for each. It says whether P_alpha came to what the supernet holds to be good, not whether
+that is good once it is trained.
 """
 
 from collections.abc import Mapping, Sequence
