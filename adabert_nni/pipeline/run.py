@@ -103,8 +103,10 @@ def reopen(searched: Path, overrides: dict[str, Any]) -> tuple[Config, Searched]
     """
     folder = searched / "search" if (searched / "search").is_dir() else searched
     if not (folder / "supernet.safetensors").is_file():
+        kept = (folder / "search.json").is_file()  # of a collected trial
+        told = "keeps its search without the supernet" if kept else "holds no finished search"
         raise AdaBertError(
-            f"{searched}: holds no finished search; give the folder of `adabert search` or its 'search'"
+            f"{searched}: {told}; give the folder of `adabert search` or `adabert compress`, or that of the trial"
         )
     settings = check_manifest(folder)
     config = Config.from_mapping({**settings, **overrides}, str(folder))

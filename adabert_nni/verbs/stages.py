@@ -84,6 +84,8 @@ def judge(args: argparse.Namespace) -> str:
 def add_judge(parser: argparse.ArgumentParser) -> None:
     """Options of ``judge``: the search's folder and how many draws; other settings are those of the search."""
     _add_searched(parser)
+    for key, told in {"cache": "folder of teachers and probes", "threads": "CPU threads"}.items():
+        parser.add_argument(f"--{key}", default=argparse.SUPPRESS, help=told)
     parser.add_argument("--draws", type=int, default=12, metavar="N", help="of each kind (12)")
     parser.add_argument(
         "--gradients",
@@ -127,14 +129,14 @@ def scores(metrics: dict[str, float]) -> str:
 
 def add_derive(parser: argparse.ArgumentParser) -> None:
     """Options of ``derive``: the search's folder; other settings are those of the search."""
-    _add_searched(parser, "student")
+    _add_searched(parser, "student", "run")
 
 
 def _add_searched(parser: argparse.ArgumentParser, *stages: str) -> None:
     parser.add_argument(
         "search", type=Path, metavar="DIR", help="folder of a search, or the run that holds it"
     )
-    add_arguments(parser, [*stages, "run"])
+    add_arguments(parser, stages)
     parser.add_argument(
         "--data-dir", dest="data_dir", default=argparse.SUPPRESS, help="where the rows lie now"
     )

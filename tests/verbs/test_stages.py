@@ -59,6 +59,14 @@ def test_a_derived_student_has_the_supernets_weights(finished, options, capsys, 
     assert f"validation: accuracy {100 * scores['accuracy']:.2f} %" in told
 
 
+@pytest.mark.parametrize("verb", ["judge", "derive"])
+def test_a_collected_trial_has_no_supernet_and_says_so(verb, capsys, tmp_path):
+    (tmp_path / "best" / "search").mkdir(parents=True)
+    (tmp_path / "best" / "search" / "search.json").write_text("{}")
+    assert cli.main([verb, str(tmp_path / "best")]) == cli.MISUSED
+    assert "keeps its search without the supernet; give the folder of" in capsys.readouterr().err
+
+
 def test_a_derived_student_may_start_fresh(finished, options, capsys, tmp_path):
     cache = options[options.index("--cache") :][:2]
     fresh = ["--student-start", "fresh", "--output", tmp_path / "raw"]
