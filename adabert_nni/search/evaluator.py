@@ -11,6 +11,7 @@ from nni.nas.evaluator.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from adabert_nni.config import SearchConfig
 from adabert_nni.data.batches import Batch, loader
 from adabert_nni.data.encoding import Encoded
 from adabert_nni.metrics import score
@@ -84,6 +85,19 @@ class SearchModule(LightningModule):
         self.problem = problem
         self.found: list[Tensor] = []
         self.true: list[Tensor] = []
+
+    @classmethod
+    def of(cls, settings: SearchConfig, total_steps: int, problem: Problem) -> "SearchModule":
+        """An evaluator by the settings of a search; ``total_steps`` is the length of the cosine."""
+        return cls(
+            temperature=settings.temperature,
+            weight_optimizer=settings.weight_optimizer,
+            weight_lr=settings.weight_lr,
+            weight_lr_end=settings.weight_lr_end,
+            weight_momentum=settings.weight_momentum,
+            total_steps=total_steps,
+            problem=problem,
+        )
 
     def loss_terms(self, layer_logits: Sequence[Tensor], batch: Batch) -> dict[str, Tensor]:
         """L_CE and L_KD of a student whose probes give ``layer_logits``, K tensors (B, C); scalars."""

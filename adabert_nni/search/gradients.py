@@ -64,15 +64,7 @@ def search_module(
 ) -> AdaBertModule:
     """A finished search's supernet, ready to draw paths of ``depth`` layers, all ops being as probable."""
     strategy = AdaBertStrategy(gamma=settings.gamma, beta=settings.beta, tau_start=1.0)
-    evaluator = SearchModule(
-        temperature=settings.temperature,
-        weight_optimizer=settings.weight_optimizer,
-        weight_lr=settings.weight_lr,
-        weight_lr_end=settings.weight_lr_end,
-        weight_momentum=settings.weight_momentum,
-        total_steps=1,
-        problem=task.problem,
-    )
+    evaluator = SearchModule.of(settings, 1, task.problem)
     evaluator.set_model(strategy.mutate_model(build_space(space, task)))
     module = AdaBertModule(evaluator, strategy)
     module.model.body.load_state_dict(weights, strict=False)

@@ -121,15 +121,7 @@ def run_search(
         on_epoch=after_epoch,
         on_step=after_step,
     )
-    module = SearchModule(
-        temperature=settings.temperature,
-        weight_optimizer=settings.weight_optimizer,
-        weight_lr=settings.weight_lr,
-        weight_lr_end=settings.weight_lr_end,
-        weight_momentum=settings.weight_momentum,
-        total_steps=total,
-        problem=task.problem,
-    )
+    module = SearchModule.of(settings, total, task.problem)
     logger.info(
         "search: %d epochs of %d steps; weights and P_alpha move on the same train batches, P_alpha from epoch %d",
         settings.search_epochs,
