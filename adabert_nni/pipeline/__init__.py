@@ -1,6 +1,6 @@
-"""One run from settings to a report: wires the stages of the other rooms, and computes nothing itself.
+"""One run from settings to a report: wires the stages of the other rooms.
 
 ``inputs`` has what a run starts from, ``places`` says where that lies; ``run`` is the whole path, ``stages`` one
 part of it at a time; ``students`` makes and trains the student, ``results`` tells what came of it. ``limits`` and
-``plan`` are what is asked before, ``scoring`` after. It must not know options, tables or trials.
+``plan`` are what is asked before, ``scoring`` and ``judge`` after. It must not know options, tables or trials.
 """

@@ -28,10 +28,8 @@ from adabert_nni.training import predict
 
 PATHS = 8  # for each step, to tell what ops are worth
 BATCHES = 16  # which paths and steps share
-ROWS, COUNTED = (
-    256,
-    8,
-)  # of a batch that is scored, and batches that BatchNorm's statistics are taken from
+ROWS = 256  # of a batch that is scored
+COUNTED = 8  # batches that BatchNorm's statistics are taken from
 
 Scores = dict[str, float]  # "loss", lower is better, and the task's first metric
 

@@ -18,6 +18,7 @@ from adabert_nni.data.batches import Batch
 from adabert_nni.losses import total_loss
 from adabert_nni.progress import progress
 from adabert_nni.search.evaluator import SearchModule
+from adabert_nni.search.gumbel import CERTAIN
 from adabert_nni.search.module import AdaBertModule
 from adabert_nni.search.space import DEPTH
 from adabert_nni.search.strategy import AdaBertStrategy
@@ -25,7 +26,6 @@ from adabert_nni.search.supernet import StraightThroughLayer
 from adabert_nni.search.task import TaskShape, build_space
 from adabert_nni.spaces import SpaceConfig
 
-CERTAIN = 50.0  # a logit that no Gumbel noise overrules
 RIDGE = 1.0  # paths of no effect, for an op that was hardly drawn
 
 
@@ -162,9 +162,8 @@ def _effects(
         losses[path] = loss_of(module, batch)
         for edge, choice in enumerate(_choices(module)):
             drawn[path, edge, choice.current().index] = 1.0
-    for number in range(
-        len(batches)
-    ):  # that one batch is harder than another says nothing of paths
+    # That one batch is harder than another says nothing of paths.
+    for number in range(len(batches)):
         losses[number :: len(batches)] -= losses[number :: len(batches)].mean()
     return effects_of(drawn, losses)
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 RELAXATIONS = ("gumbel", "mean")
+CERTAIN = 50.0  # a logit that no Gumbel noise overrules: that lies between -4 and 17
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from adabert_nni.data.batches import Batch
 from adabert_nni.losses import total_loss
 from adabert_nni.precision import computing
 from adabert_nni.search.evaluator import SearchModule
+from adabert_nni.search.gumbel import CERTAIN
 from adabert_nni.search.module import AdaBertModule
 from adabert_nni.search.space import DEPTH
 from adabert_nni.search.step_parts import StepSize, batch_of, evaluator_of, made_ready, space_of
@@ -26,7 +27,6 @@ from adabert_nni.search.strategy import AdaBertStrategy
 
 GAMMA, CLIP_NORM = 0.8, 5.0
 NEVER = 10**9
-CERTAIN = 50.0  # a logit that no Gumbel noise overrules: that lies between -4 and 17
 STRIDE = 3  # from depth to depth; prime to the ten ops, so that each is left out once in a while
 
 
