@@ -10,6 +10,7 @@ import json
 import math
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,8 +77,12 @@ def read_json(path: str | Path) -> Any:
 
 def check_writable(folder: str | Path) -> None:
     """Try to write in a folder, made if absent, before hours go into what it is for; else AdaBertError."""
-    atomic_write(probe := Path(folder) / f".{uuid.uuid4().hex[:12]}.probe", bytes(1 << 12))
-    probe.unlink(missing_ok=True)
+    with explained(Path(folder)):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:  # it has no name that a kill could leave
+            probe.write(bytes(1 << 12))
+            probe.flush()
+            os.fsync(probe.fileno())
 
 
 @contextmanager
