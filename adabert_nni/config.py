@@ -55,6 +55,7 @@ NOT_HASHED = frozenset({"output", "threads", "cache", "data_dir", "repetitions",
 LATER = {
     "transfer": "hierarchical",
     "relaxation": "gumbel",
+    "alpha_share": 0.0,
     "precision": "auto",
     "student_word_dropout": 0.0,
     "augment_splice": 0.0,

@@ -120,6 +120,8 @@ class SearchConfig:
     """Gradient of the choice: exact (straight-through) or sampled (only the drawn op runs)"""
     relaxation: Literal["gumbel", "mean"] = "gumbel"
     """What stands for a draw backward: gumbel (its soft sample, the paper) or mean (P_alpha: less noise)"""
+    alpha_share: BelowOne = 0.0
+    """Share of the training rows that P_alpha alone learns from, as in DARTS; 0: all move both, as in the paper"""
     search_epochs: Count = 80
     """Passes over the training rows"""
     search_batch: Count = 128

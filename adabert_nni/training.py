@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from adabert_nni.checkpoint import Checkpoint
-from adabert_nni.data.batches import Batch, LengthBuckets, loader
+from adabert_nni.data.batches import Batch, EpochBatches, loader
 from adabert_nni.data.encoding import Encoded
 from adabert_nni.errors import AdaBertError
 from adabert_nni.progress import progress
@@ -134,7 +134,7 @@ def fit(
     """
     device = next(model.parameters()).device
     batches = loader(train, batch_size, shuffle=True, seed=seed)
-    order = cast(LengthBuckets, batches.batch_sampler)
+    order = cast(EpochBatches, batches.batch_sampler)
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     parts: dict[str, Stateful] = {**beside, "model": model, "optimizer": optimizer}
     parts |= {} if scheduler is None else {"scheduler": scheduler}

@@ -19,12 +19,12 @@ from adabert_nni.data.splitting import split_off, subset, without_kin
 from adabert_nni.data.tasks import Rows, Splits, Task, get_task
 from adabert_nni.errors import AdaBertError
 
-__all__ = ["Rows", "Splits", "load_splits"]
+__all__ = ["Rows", "Splits", "keep_apart", "load_splits"]
 
 logger = logging.getLogger(__name__)
 
 _LEAST_SELECTION = 200  # rows; fewer tell candidates apart too badly, see METHOD
-_CARVE, _SELECT, _SUBSET = range(3)  # each draw has random numbers of its own
+_CARVE, _SELECT, _SUBSET, _APART = range(4)  # each draw has random numbers of its own
 
 
 def load_splits(
@@ -109,6 +109,23 @@ def load_splits(
         len(splits.validation),
     )
     return splits
+
+
+def keep_apart(splits: Splits, share: float, seed: int) -> list[int]:
+    """Ids of about a share of the labelled training rows, [0, 1), families whole; at least two.
+
+    Raises:
+        AdaBertError: if they, or the others, are fewer than two.
+    """
+    rows = splits.train
+    count = round(share * len(rows))
+    _, apart = split_off(rows, count, (seed, _APART), splits.task.problem.strata(rows.labels))
+    if min(len(apart), len(rows) - len(apart)) < 2:
+        raise AdaBertError(
+            f"alpha_share: {share} of {len(rows)} training rows sets {len(apart)} apart; it must set "
+            "two or more apart and leave as many: give more rows or another share"
+        )
+    return apart.ids
 
 
 def _apart(more: Rows, held: tuple[Rows, ...]) -> Rows:

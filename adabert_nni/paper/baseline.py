@@ -10,7 +10,8 @@ from adabert_nni.baselines.store import load_baseline
 from adabert_nni.baselines.table import get_baseline
 from adabert_nni.checkpoint import Checkpoint, built_resumably
 from adabert_nni.config import Config
-from adabert_nni.pipeline.inputs import prepare, read_rows
+from adabert_nni.pipeline.inputs import prepare
+from adabert_nni.pipeline.rows import read_rows
 from adabert_nni.report.summary import write_comparison
 from adabert_nni.teacher.loading import load_classifier
 

@@ -13,19 +13,18 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from adabert_nni.checkpoint import built_resumably
-from adabert_nni.config import Config, DataConfig
+from adabert_nni.config import Config
 from adabert_nni.data.encoding import Encoded, encode
-from adabert_nni.data.loading import Splits, load_splits
+from adabert_nni.data.loading import Splits
 from adabert_nni.pipeline.places import Places, places
+from adabert_nni.pipeline.rows import augmented_rows
 from adabert_nni.search.task import TaskShape
 from adabert_nni.student.derive import factorise
-from adabert_nni.teacher.augmented import build_augmented, read_augmented
+from adabert_nni.teacher.augmented import read_augmented
 from adabert_nni.teacher.embeddings import embedding_tables
 from adabert_nni.teacher.finetune import finetune_teacher
 from adabert_nni.teacher.loading import load_tokenizer, separator
 from adabert_nni.teacher.probes import build_probes, load_probes
-from adabert_nni.teacher.proposals import find_sources
-from adabert_nni.teacher.source import locate_teacher
 
 logger = logging.getLogger(__name__)
 
@@ -60,53 +59,10 @@ class Inputs:
     name: str
 
 
-def read_rows(data: DataConfig) -> Splits:
-    """The rows that the settings name, split."""
-    logger.info("rows: reading %s", data.train or data.task)
-    return load_splits(
-        data.task,
-        data_dir=data.data_dir,
-        train=data.train,
-        validation=data.validation,
-        text=data.text,
-        text_pair=data.text_pair,
-        label=data.label,
-        unlabelled=data.unlabelled,
-        problem_type=data.problem_type,
-        selection_share=data.selection_share,
-        train_rows=data.train_rows,
-        seed=data.split_seed,
-    )
-
-
 def use_threads(config: Config) -> None:
     """From here on let PyTorch compute with as many CPU threads as the settings say, if they say."""
     if config.run.threads is not None:
         torch.set_num_threads(config.run.threads)
-
-
-def augmented_rows(config: Config, splits: Splits, found: Places) -> Path | None:
-    """Build or reuse the augmented rows of ``splits.train``; their folder, None where none are wanted."""
-    if found.augmented is None:
-        return None
-    wanted = config.augment
-    sources = find_sources(wanted.augment_source, locate_teacher(config.teacher.teacher))
-    return built_resumably(
-        found.augmented,
-        lambda folder, checkpoint: build_augmented(
-            splits,
-            sources,
-            copies=wanted.augment_copies,
-            replace=wanted.augment_replace,
-            cut=wanted.augment_cut,
-            splice=wanted.augment_splice,
-            neighbours=wanted.augment_neighbours,
-            seed=config.data.split_seed,
-            folder=folder,
-            checkpoint=checkpoint,
-        ),
-        found.augmented_from,
-    )
 
 
 def build_teacher(config: Config, splits: Splits, found: Places) -> Path:

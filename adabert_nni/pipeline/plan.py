@@ -22,8 +22,8 @@ from adabert_nni.files import read_json
 from adabert_nni.folders import MANIFEST, same_meta
 from adabert_nni.model.architecture import edge_names
 from adabert_nni.model.ops import OPS, check_ops
-from adabert_nni.pipeline.inputs import read_rows
 from adabert_nni.pipeline.places import places
+from adabert_nni.pipeline.rows import read_rows
 from adabert_nni.report.card import published
 from adabert_nni.spaces import SpaceConfig
 from adabert_nni.teacher.loading import LOCAL, load_tokenizer

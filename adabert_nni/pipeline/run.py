@@ -18,9 +18,10 @@ from adabert_nni.folders import check_manifest, same_meta
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.model.modeling import AdaBertForSequenceClassification
 from adabert_nni.model.ops import check_ops
-from adabert_nni.pipeline.inputs import Inputs, prepare, read_rows
+from adabert_nni.pipeline.inputs import Inputs, prepare
 from adabert_nni.pipeline.limits import set_limits
 from adabert_nni.pipeline.results import report
+from adabert_nni.pipeline.rows import read_rows, rows_of_alpha
 from adabert_nni.pipeline.students import fresh_student, student_config, train_and_save
 from adabert_nni.report.card import published, shareable
 from adabert_nni.search.run import run_search
@@ -58,6 +59,7 @@ def search(config: Config, output: Path, on_epoch: EpochReport | None = None) ->
     _refuse_other(output / "search", settings)
     check_writable(output)
     limits = set_limits(config, space, splits.task, output)
+    held = rows_of_alpha(config, splits)
     inputs = prepare(config, space.dim, splits)
     scalars = epoch_scalars(output / "tensorboard")
 
@@ -81,6 +83,7 @@ def search(config: Config, output: Path, on_epoch: EpochReport | None = None) ->
             on_epoch=after_epoch,
             checkpoint=checkpoint,
             precision=config.precision,
+            held=held,
         )
 
     made_from = {**settings, "inputs": inputs.name}

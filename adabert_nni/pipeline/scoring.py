@@ -13,7 +13,7 @@ from adabert_nni.data.labels import to_values
 from adabert_nni.data.tasks import Rows
 from adabert_nni.errors import AdaBertError
 from adabert_nni.metrics import score
-from adabert_nni.pipeline.inputs import read_rows
+from adabert_nni.pipeline.rows import read_rows
 from adabert_nni.problems import CLASSIFICATION
 from adabert_nni.progress import progress
 from adabert_nni.student.predict import Classifier, load_classifier, predictions

@@ -11,8 +11,9 @@ from adabert_nni.config import Config
 from adabert_nni.files import atomic_write, new_folder, read_json
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.pipeline import run
-from adabert_nni.pipeline.inputs import build_teacher, prepare, read_rows, use_threads
+from adabert_nni.pipeline.inputs import build_teacher, prepare, use_threads
 from adabert_nni.pipeline.places import places
+from adabert_nni.pipeline.rows import read_rows
 from adabert_nni.problems import UNSCALED, unscale_head
 from adabert_nni.report.plot import cell_svg
 from adabert_nni.spaces import SpaceConfig

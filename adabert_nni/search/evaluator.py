@@ -21,10 +21,18 @@ from adabert_nni.problems import CLASSIFICATION, Problem
 class SearchData(pl.LightningDataModule):
     """The train batches of a search, with probe rows, and the batches of its selection split."""
 
-    def __init__(self, train: Encoded, selection: Encoded, batch_size: int, seed: int) -> None:
-        """Take encoded rows; ``train`` must be joined with the probe table."""
+    def __init__(
+        self,
+        train: Encoded,
+        selection: Encoded,
+        batch_size: int,
+        seed: int,
+        held: Sequence[int] = (),
+    ) -> None:
+        """Take encoded rows; ``train`` must be joined with the probe table. Ids in ``held`` are P_alpha's."""
         super().__init__()
-        self._train = loader(train, batch_size, shuffle=True, seed=seed)
+        apart = torch.isin(train.ids, torch.tensor(held)) if held else None
+        self._train = loader(train, batch_size, shuffle=True, seed=seed, held=apart)
         self._selection = loader(selection, batch_size, shuffle=False, seed=seed)
 
     def train_dataloader(self) -> DataLoader:

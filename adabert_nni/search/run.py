@@ -50,6 +50,7 @@ def run_search(
     on_epoch: EpochReport | None = None,
     checkpoint: Checkpoint | None = None,
     precision: str = "float32",
+    held: Sequence[int] = (),
 ) -> Architecture:
     """Search and write what was found into ``folder``.
 
@@ -69,6 +70,8 @@ def run_search(
             done before a kill: NNI counts what a process reports, so its curve would lack them.
         checkpoint: where the search keeps its state, and goes on from after a kill.
         precision: one of ``PRECISIONS``: what the ops compute in.
+        held: ids of the rows of ``train`` that move P_alpha alone, the others then moving the weights alone;
+            none: all rows move both.
 
     Returns:
         The architecture of the most probable choices.
@@ -76,7 +79,7 @@ def run_search(
     torch.manual_seed(seed)
     supernet = build_space(space, task)
     supernet.body.embeddings.start_from(task.words, task.positions)
-    data = SearchData(train, selection, settings.search_batch, seed)
+    data = SearchData(train, selection, settings.search_batch, seed, held)
     steps = len(data.train_dataloader())
     resume = Resume(checkpoint)
     history, (first, _) = resume.history, resume.start
@@ -98,8 +101,8 @@ def run_search(
         if on_epoch is not None:
             on_epoch(epoch, metrics)
 
-    def after_step(loss: float) -> None:
-        losses[0] = loss
+    def after_step(loss: float | None) -> None:
+        losses[0] = losses[0] if loss is None else loss
         next(ticks)
 
     strategy = AdaBertStrategy(
@@ -123,9 +126,10 @@ def run_search(
     )
     module = SearchModule.of(settings, total, task.problem)
     logger.info(
-        "search: %d epochs of %d steps; weights and P_alpha move on the same train batches, P_alpha from epoch %d",
+        "search: %d epochs of %d steps; weights and P_alpha move on %s, P_alpha from epoch %d",
         settings.search_epochs,
         steps,
+        f"rows of their own, {len(held)} for P_alpha" if held else "the same train batches",
         settings.alpha_warmup + 1,
     )
     evaluator = _evaluator(module, data, settings.search_epochs - first, resume)

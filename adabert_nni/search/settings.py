@@ -26,7 +26,7 @@ class Settings(Protocol):
     seed: int
     start: tuple[int, int]
     on_epoch: Callable[[int, dict[str, float]], None] | None
-    on_step: Callable[[float], None] | None
+    on_step: Callable[[float | None], None] | None
     sampler: GumbelSampler
     alphas: dict[str, nn.Parameter]
 

@@ -52,7 +52,7 @@ class AdaBertStrategy(OneShotStrategy):
         seed: int = 0,
         start: tuple[int, int] = (0, 0),
         on_epoch: Callable[[int, dict[str, float]], None] | None = None,
-        on_step: Callable[[float], None] | None = None,
+        on_step: Callable[[float | None], None] | None = None,
     ) -> None:
         """Store the settings; defaults are the paper's.
 
@@ -73,7 +73,7 @@ class AdaBertStrategy(OneShotStrategy):
             seed: seeds sampling and dropout, with the epoch.
             start: epochs, and steps of the next one, that were done before a kill.
             on_epoch: called with (epoch, metrics) after each epoch.
-            on_step: called with the loss after each step.
+            on_step: called after each step with its loss, None if it moved nothing.
 
         Raises:
             AdaBertError: if the estimator, the relaxation or the precision is unknown.

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from adabert_nni.checkpoint import Checkpoint
-from adabert_nni.data.batches import LengthBuckets, loader
+from adabert_nni.data.batches import EpochBatches, loader
 from adabert_nni.data.encoding import Encoded
 from adabert_nni.errors import AdaBertError
 from adabert_nni.precision import computing
@@ -70,7 +70,7 @@ def hidden_states(
         put(part["rows"], part["features"], part["logits"])
         done = part["batches"]
     batches = loader(rows, 64, shuffle=False, seed=0)
-    cast(LengthBuckets, batches.batch_sampler).set_epoch(0, skip=done)
+    cast(EpochBatches, batches.batch_sampler).set_epoch(0, skip=done)
     left, fresh = islice(batches, done, None), list[Tensor]()
     label = f"teacher pass over {name}"
     with torch.no_grad():

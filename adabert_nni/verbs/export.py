@@ -38,7 +38,7 @@ def exported(
     output = output or student.with_name(f"{student.name}-{format}")
     splits = None
     if {"task", "train"} & settings.keys():
-        from adabert_nni.pipeline.inputs import read_rows
+        from adabert_nni.pipeline.rows import read_rows
 
         splits = read_rows(data)
     return deploy(student, format, output, splits, prune=prune), output

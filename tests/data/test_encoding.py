@@ -3,10 +3,11 @@
 import logging
 import time
 
+import numpy as np
 import pytest
 import torch
 
-from adabert_nni.data.batches import LengthBuckets, loader
+from adabert_nni.data.batches import Interleaved, LengthBuckets, loader
 from adabert_nni.data.embedded import generate
 from adabert_nni.data.encoding import Encoded, encode
 from adabert_nni.data.loading import Rows
@@ -103,6 +104,30 @@ def test_batch_sizes(rows, size, shuffle, sizes):
     assert sorted(map(len, found)) == sizes
     assert len(buckets) == len(sizes)
     assert sorted(i for batch in found for i in batch) == list(range(rows))
+
+
+@pytest.mark.parametrize(("rows", "held"), [(400, 100), (400, 200), (90, 17), (30, 2)])
+def test_rows_that_are_held_apart_come_in_batches_of_their_own_spread_over_the_epoch(rows, held):
+    apart = np.zeros(rows, dtype=bool)
+    apart[np.random.default_rng(0).permutation(rows)[:held]] = True
+    order = Interleaved([3 + i % 20 for i in range(rows)], 8, 1, apart)
+    found = order.batches(4)
+    kinds = [{bool(apart[i]) for i in batch} for batch in found]
+    places = [number for number, kind in enumerate(kinds) if kind == {True}]
+    assert sorted(i for batch in found for i in batch) == list(range(rows))
+    assert all(len(kind) == 1 for kind in kinds)
+    assert len(found) == len(order)
+    assert len(places) == order.held
+    ideal = len(found) / order.held
+    assert all(abs(place - (n + 0.5) * ideal) <= 1 for n, place in enumerate(places))
+    assert found == order.batches(4) != order.batches(5)
+
+
+def test_a_batch_says_whether_its_rows_are_held_apart(reviews):
+    apart = reviews.ids % 4 == 0
+    for batch in loader(reviews, 8, shuffle=True, seed=0, held=apart):
+        assert batch["held"].tolist() == (batch["ids"] % 4 == 0).tolist()
+    assert "held" not in next(iter(loader(reviews, 8, shuffle=True, seed=0)))
 
 
 def test_a_row_of_a_batch_holds_its_own_tokens_and_then_only_padding(reviews):

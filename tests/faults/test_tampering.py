@@ -14,6 +14,7 @@ from adabert_nni.config import Config
 from adabert_nni.files import read_json
 from adabert_nni.folders import check_manifest, write_manifest
 from adabert_nni.pipeline import inputs, run
+from adabert_nni.pipeline.rows import read_rows
 
 TAG = "!!python/object/apply:os.system ['touch ran']"
 TYPED = {"__nni_type__": "path:os.system", "_args": ["touch ran"], "path": "touch ran"}
@@ -131,7 +132,7 @@ def test_other_rows_under_the_same_name_get_a_teacher_and_probes_of_their_own(
         (tmp_path / "train.tsv").write_text(text)
         flat = {**settings, "train": str(tmp_path / "train.tsv"), "cache": tmp_path / "cache"}
         config = Config.from_mapping({**flat, "validation": str(settings["validation"])}, "test")
-        names.add(inputs.prepare(config, 16, inputs.read_rows(config.data)).name)
+        names.add(inputs.prepare(config, 16, read_rows(config.data)).name)
     assert len(names) == 2
     for kind in ("teachers", "probes"):
         assert len(list((tmp_path / "cache" / kind).glob("*/manifest.json"))) == 2

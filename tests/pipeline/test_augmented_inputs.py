@@ -10,6 +10,7 @@ from adabert_nni.files import read_json
 from adabert_nni.losses import UNLABELLED
 from adabert_nni.pipeline import inputs, run
 from adabert_nni.pipeline.places import places
+from adabert_nni.pipeline.rows import augmented_rows, read_rows
 from adabert_nni.teacher.augmented import read_augmented
 
 
@@ -28,7 +29,7 @@ def settings(tiny_teacher_dir, tmp_path_factory):
 
 def prepared(settings: dict, **more) -> inputs.Inputs:
     config = Config.from_mapping({**settings, **more}, "test")
-    return inputs.prepare(config, 16, inputs.read_rows(config.data))
+    return inputs.prepare(config, 16, read_rows(config.data))
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +85,30 @@ def test_the_search_learns_from_the_rows_that_are_meant_for_it(settings, monkeyp
         with pytest.raises(KeyboardInterrupt):
             run.search(Config.from_mapping(asked, "test"), tmp_path / who)
     assert seen[1] == 120 < seen[0]
+
+
+def test_rows_of_p_alpha_are_training_rows_of_its_own_share(settings, monkeypatch, tmp_path):
+    seen = []
+
+    def look(space, config, shape, train, *rest, held, **settings):
+        seen.append((set(train.ids.tolist()), set(held)))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "run_search", look)
+    for share in (0.0, 0.25):
+        asked = {**settings, "space": "small", "alpha_share": share}
+        with pytest.raises(KeyboardInterrupt):
+            run.search(Config.from_mapping(asked, "test"), tmp_path / str(share))
+    (rows, none), (same, held) = seen
+    assert (len(rows), none, same) == (120, set(), rows)
+    assert held < rows
+    assert len(held) == pytest.approx(30, abs=3)
+
+
+def test_the_weights_do_not_learn_from_copies_of_rows_of_p_alpha(settings, tmp_path):
+    asked = {**settings, "space": "small", "augment_copies": 2, "alpha_share": 0.25}
+    with pytest.raises(AdaBertError, match=r"alpha_share: got 0\.25.*take augment_for student"):
+        run.search(Config.from_mapping(asked, "test"), tmp_path / "leaking")
 
 
 def test_rows_to_choose_by_and_to_report_on_are_never_touched(without, with_copies):
@@ -183,9 +208,9 @@ def test_spliced_copies_of_pairs_mix_train_rows_alone_and_have_a_cache_of_their_
     def made(**more):
         given = {**settings, "augment_copies": 2, "augment_replace": 0.0, **more}
         config = Config.from_mapping(given, "test")
-        splits = inputs.read_rows(config.data)
+        splits = read_rows(config.data)
         found = places(config, splits)
-        inputs.augmented_rows(config, splits, found)
+        augmented_rows(config, splits, found)
         return splits, found, read_augmented(found.augmented)
 
     splits, plain, nothing = made(augment_splice=0.0)

@@ -17,6 +17,7 @@ from adabert_nni.config import Config
 from adabert_nni.data.encoding import encode
 from adabert_nni.losses import UNLABELLED
 from adabert_nni.pipeline import inputs, run
+from adabert_nni.pipeline.rows import read_rows
 from adabert_nni.problems import REGRESSION
 from adabert_nni.student.train import evaluate
 
@@ -54,7 +55,7 @@ def settings(tiny_teacher_dir, tmp_path_factory):
 @pytest.fixture(scope="module")
 def prepared(settings):
     config = Config.from_mapping(settings, "test")
-    return inputs.prepare(config, SPACE["dim"], inputs.read_rows(config.data))
+    return inputs.prepare(config, SPACE["dim"], read_rows(config.data))
 
 
 def test_rows_without_a_label_follow_the_others_with_the_probes_answers(prepared):

@@ -14,6 +14,7 @@ from adabert_nni.files import read_json
 from adabert_nni.losses import UNLABELLED
 from adabert_nni.pipeline import inputs, run, students
 from adabert_nni.pipeline.plan import plan
+from adabert_nni.pipeline.rows import read_rows
 
 SPACE = {
     "ops": ["std_conv_3", "max_pool_3", "skip_connect", "zero"],
@@ -168,7 +169,7 @@ def test_search_never_sees_the_validation_rows(settings, monkeypatch, tmp_path):
     config = Config.from_mapping(settings, "test")
     with pytest.raises(AdaBertError, match="far enough"):
         run.compress(config, tmp_path / "spied")
-    prepared = inputs.prepare(config, 16, inputs.read_rows(config.data))
+    prepared = inputs.prepare(config, 16, read_rows(config.data))
     validation = {tuple(ids.tolist()) for ids in prepared.validation.input_ids}
     for rows in seen:
         assert not validation & {tuple(ids.tolist()) for ids in rows.input_ids}

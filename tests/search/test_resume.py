@@ -33,7 +33,7 @@ def rows(count: int, seed: int) -> Encoded:
     return Encoded(tokens, None, labels, torch.arange(count), pad_id=0, teacher=teacher)
 
 
-def search(folder, kept=None, report=None, **settings):
+def search(folder, kept=None, report=None, held=(), **settings):
     """Run the same small search as ever."""
     folder.mkdir()
     generator = torch.Generator().manual_seed(4)
@@ -49,6 +49,7 @@ def search(folder, kept=None, report=None, **settings):
         folder=folder,
         on_epoch=report,
         checkpoint=kept,
+        held=held,
     )
 
 
@@ -98,6 +99,20 @@ def test_a_search_that_is_killed_again_and_again_still_ends_the_same(
     search(tmp_path / "end", Checkpoint(tmp_path / "kept", {}))
     for name in (*ARTEFACTS, "supernet.safetensors"):
         assert (tmp_path / "end" / name).read_bytes() == (left_alone["sgd"] / name).read_bytes()
+
+
+@pytest.mark.parametrize("steps", [2, STEPS, STEPS + 2])
+def test_a_killed_search_with_rows_of_p_alpha_goes_on_bit_by_bit(tmp_path, kill_after, steps):
+    held = range(14)  # 2 batches of 8, as the other 16 rows make: no step more than without
+    kill_after(0)
+    search(tmp_path / "whole", held=held)
+    kill_after(steps)
+    with pytest.raises(RuntimeError, match="killed"):
+        search(tmp_path / "a", Checkpoint(tmp_path / "kept", {}), held=held)
+    kill_after(0)
+    search(tmp_path / "b", Checkpoint(tmp_path / "kept", {}), held=held)
+    for name in (*ARTEFACTS, "supernet.safetensors"):
+        assert (tmp_path / "b" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_saving_changes_nothing(tmp_path, left_alone, kill_after):

@@ -153,7 +153,7 @@ def test_the_temperature_falls_while_p_alpha_moves(make_search, monkeypatch, war
     for epoch in range(2):
         trainer = SimpleNamespace(num_training_batches=5, current_epoch=epoch)
         monkeypatch.setattr(AdaBertModule, "trainer", trainer)
-        found += [search.progress(0), search.progress(4)]
+        found += [search.schedule.progress(search.epoch, step) for step in (0, 4)]
     assert found == pytest.approx(progress)
 
 
