@@ -10,7 +10,7 @@ import pytest
 
 from adabert_nni.data import loading
 from adabert_nni.data.files_in import Table
-from adabert_nni.data.loading import Rows, keep_apart, load_splits
+from adabert_nni.data.loading import Rows, load_splits
 from adabert_nni.data.tasks import TASKS
 from adabert_nni.errors import AdaBertError
 
@@ -69,27 +69,6 @@ def test_every_split_keeps_the_shares_of_the_classes(tmp_path):
     assert [len(splits.validation), len(splits.selection), len(splits.train)] == [300, 270, 2430]
     for part in (splits.train, splits.selection, splits.validation):
         assert shares(part) == pytest.approx({0: 0.7, 1: 0.2, 2: 0.1}, abs=1 / len(part))
-
-
-def test_rows_that_are_kept_apart_are_whole_families_with_the_shares_of_the_classes(tmp_path):
-    texts = [text for i in range(500) for text in (f"all of text {i}", f"text {i}")]
-    labels = [name for i in range(500) for name in ("ab" if i % 4 else "bb")]
-    splits = load_splits("", train=write_tsv(tmp_path / "train.tsv", labels, texts))
-    apart = set(keep_apart(splits, 0.3, 0))
-    assert apart < set(splits.train.ids)
-    assert len(apart) == pytest.approx(0.3 * len(splits.train), abs=3)
-    whole = {i // 2 for i in apart}  # rows 2i and 2i + 1 of the file are a family
-    assert not whole & {i // 2 for i in set(splits.train.ids) - apart}
-    rows = splits.train.take([n for n, i in enumerate(splits.train.ids) if i in apart])
-    assert shares(rows) == pytest.approx(shares(splits.train), abs=0.02)
-    assert apart == set(keep_apart(splits, 0.3, 0)) != set(keep_apart(splits, 0.3, 1))
-
-
-@pytest.mark.parametrize("share", [0.001, 0.999])
-def test_a_share_that_leaves_fewer_than_two_rows_is_refused(tmp_path, share):
-    splits = load_splits("", train=write_tsv(tmp_path / "train.tsv", ["a", "b"] * 100))
-    with pytest.raises(AdaBertError, match=rf"alpha_share: {share} of 90 training rows"):
-        keep_apart(splits, share, 0)
 
 
 def test_the_splits_are_a_function_of_the_seed(tmp_path):

@@ -6,8 +6,10 @@ from collections import Counter
 
 import pytest
 
+from adabert_nni.data.loading import keep_apart
 from adabert_nni.data.splitting import families, split_off, subset
-from adabert_nni.data.tasks import Rows
+from adabert_nni.data.tasks import TASKS, Rows, Splits
+from adabert_nni.errors import AdaBertError
 
 
 def single(texts, labels=None):
@@ -86,3 +88,25 @@ def test_megabytes_of_one_word_are_compared_in_no_time():
     start = time.monotonic()
     assert len(set(families([long, long + "x", "word " * 100_000 + "y", "word"]))) == 1
     assert time.monotonic() - start < 5  # every start against every other would take hours
+
+
+def splits_of(texts, labels):
+    return Splits(TASKS["sst2"], single(texts, labels), Rows([], [], []), Rows([], [], []))
+
+
+def test_rows_that_are_kept_apart_are_whole_families_with_the_shares_of_the_classes():
+    texts = [text for i in range(500) for text in (f"all of text {i}", f"text {i}")]
+    splits = splits_of(texts, [label for i in range(500) for label in (int(i % 4 > 0), 1)])
+    apart = keep_apart(splits, 0.3, 0)
+    assert len(apart) == pytest.approx(300, abs=3)
+    whole = {i // 2 for i in apart}  # rows 2i and 2i + 1 are a family
+    assert len(apart) == 2 * len(whole)
+    assert sum(splits.train.labels[i] == 0 for i in apart) == pytest.approx(0.3 * 125, abs=2)
+    assert apart == keep_apart(splits, 0.3, 0) != keep_apart(splits, 0.3, 1)
+
+
+@pytest.mark.parametrize("share", [0.001, 0.999])
+def test_a_share_that_leaves_fewer_than_two_rows_is_refused(share):
+    splits = splits_of([f"text {i}" for i in range(90)], [0, 1] * 45)
+    with pytest.raises(AdaBertError, match=rf"alpha_share: {share} of 90 training rows"):
+        keep_apart(splits, share, 0)
