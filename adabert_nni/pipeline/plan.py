@@ -127,13 +127,18 @@ def costs_of(
     forward = 2.0 * weights
     every = 2.0 * len(edge_names(space.nodes)) * sum(OPS[op].flops(space.dim) for op in space.ops)
     drawn, depth = every / len(space.ops), (space.max_depth + 1) / 2
-    # exact: all ops forward, only the drawn ones backward; sampled: only the drawn ones
-    step = every + (TRAIN - 1) * drawn if search.estimator == "exact" else TRAIN * drawn
+    # Weights: the drawn ops alone. P_alpha, exact: all ops forward, only the drawn ones backward.
+    plain = TRAIN * drawn
+    both = every + (TRAIN - 1) * drawn if search.estimator == "exact" else plain
+    others = 1 - search.alpha_share
+    step = others * plain + search.alpha_share * both if search.alpha_share else both
+    steps = search.alpha_warmup * others * plain
+    steps += (search.search_epochs - search.alpha_warmup) * step
     return {
         "teacher": forward
         * (teacher.teacher_epochs * (TRAIN * train + selection) + selection + validation),
         "probes": forward * (learnt + selection),
-        "search": search.search_epochs * depth * (step * searched + drawn * selection),
+        "search": depth * (steps * searched + search.search_epochs * drawn * selection),
         "student": student.student_epochs * depth * drawn * (TRAIN * learnt + selection)
         + depth * drawn * (selection + validation),
         "report": (config.run.repetitions + 1) * REPORT_TOKENS * (2.0 * BERT_WEIGHTS + forward),

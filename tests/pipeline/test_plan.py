@@ -49,6 +49,14 @@ def test_the_sampled_estimator_computes_only_what_is_drawn():
     assert sampled == 3 * 2 * (3 * 1568 * 50 + 1568 * 20)
 
 
+def test_the_warm_up_and_rows_of_the_weights_alone_cost_only_what_is_drawn():
+    warm = costs(search_epochs=3, alpha_warmup=1)["search"]
+    assert warm == 2 * (3 * 1568 * 50 + 2 * 6272 * 50 + 3 * 1568 * 20)
+    apart = costs(search_epochs=3, alpha_warmup=1, alpha_share=0.2)["search"]  # 2 rows of 10
+    weights, alphas = 3 * 3 * 1568 * 40, 2 * 6272 * 10
+    assert apart == pytest.approx(2 * (weights + alphas + 3 * 1568 * 20))
+
+
 @pytest.fixture
 def config(tiny_teacher_dir, tmp_path):
     given = {"teacher": str(tiny_teacher_dir), "cache": str(tmp_path / "cache"), "space": "small"}
