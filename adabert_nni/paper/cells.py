@@ -22,6 +22,7 @@ IDLE = {
     "compress": ("baseline",),
     "fixed": ("baseline",),
     "random": ("baseline",),
+    "uniform": ("baseline",),
 }
 
 

@@ -11,6 +11,7 @@ from adabert_nni.errors import AdaBertError
 from adabert_nni.files import read_json
 
 Record = Mapping[str, Any]
+DRAWN = ("random", "uniform")  # systems whose draws are summed up
 
 
 def load_records(results: Path, wanted: Mapping[str, Any], tasks: Sequence[str]) -> list[Record]:
@@ -46,11 +47,11 @@ def load_records(results: Path, wanted: Mapping[str, Any], tasks: Sequence[str])
 
 
 def of(records: Iterable[Record], table: str, system: str, task: str | None = None) -> list[Record]:
-    """Those of a system (all draws of ``random``) in a table, on one task or all."""
+    """Those of a system (all draws of one of ``DRAWN``) in a table, on one task or all."""
     return [
         r
         for r in records
         if r["table"] == table
-        and r["system"].removesuffix(f":{r['seed']}" if system == "random" else "") == system
+        and r["system"].removesuffix(f":{r['seed']}" if system in DRAWN else "") == system
         and task in (None, r["task"])
     ]

@@ -132,9 +132,10 @@ def _scores(
             for t in shared
             if found[system][t]
         ]
-        paper = [float(theirs[task].split()[0]) for task in shared]
         rows += [{"system": system, **ours, "average": average(means)}]
-        rows += [{"system": "paper", **theirs, "average": average(paper)}]
+        if theirs:
+            paper = [float(theirs[task].split()[0]) for task in shared]
+            rows += [{"system": "paper", **theirs, "average": average(paper)}]
     more = {"average": f"average of {', '.join(shared)}"} if len(shared) > 1 else {}
     return markdown_table(rows, {"system": "system", **{task: task for task in tasks}, **more})
 

@@ -156,6 +156,17 @@ def _fixed(cell: Cell, output: Path) -> dict[str, Any]:
     return train_fixed(cell.config, given, output, random_like=cell.kind == "random")
 
 
+def _uniform(cell: Cell, output: Path) -> dict[str, Any]:
+    from adabert_nni.pipeline.run import train_fixed
+    from adabert_nni.spaces import SpaceConfig
+    from adabert_nni.student.draw import draw_any
+
+    space = SpaceConfig.load(cell.config.search.space)
+    drawn = draw_any(space.ops, space.nodes, space.max_depth, cell.seed)
+    write_json(output / "given.json", drawn.to_dict())
+    return train_fixed(cell.config, output / "given.json", output)
+
+
 def _baseline(cell: Cell, output: Path) -> dict[str, Any]:
     from adabert_nni.paper.baseline import train_baseline
 
@@ -168,4 +179,5 @@ RUNNERS: dict[str, Runner] = {
     "baseline": _baseline,
     "fixed": _fixed,
     "random": _fixed,
+    "uniform": _uniform,
 }

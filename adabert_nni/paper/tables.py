@@ -10,7 +10,7 @@ from adabert_nni.paper.cells import Asked, Cell, recipe
 
 TASKS = ("sst2", "mrpc", "qqp", "mnli", "qnli", "rte")  # in the paper's order
 ABLATED = ("sst2", "mrpc", "qnli", "rte")  # those of tables 4 and 5
-DRAWS = 5  # random structures a task, table 3
+DRAWS = 5  # random structures of each kind a task, table 3
 BETAS = (0, 4, 8)  # table 5
 ADABERT, TEACHER = "adabert", "teacher"
 PLAIN = {"augment_copies": 0}
@@ -37,7 +37,10 @@ def searched(asked: Asked) -> list[Cell]:
 
 
 def table3(asked: Asked) -> list[Cell]:
-    """Every task's structure on every task, and random ones as large as the task's own, all from fresh weights."""
+    """Every task's structure on every task, and random ones, all from fresh weights.
+
+    ``random`` are as deep and as large as the task's own; ``uniform``, the paper's, are of the whole space.
+    """
     tasks, cells = asked.tasks or TASKS, []
     for task in tasks:
         for seed in asked.seeds:
@@ -48,6 +51,8 @@ def table3(asked: Asked) -> list[Cell]:
         own = _adabert(asked, task, asked.seeds[0])
         for draw in range(DRAWS):
             cells.append(asked.cell("table3", task, f"random:{draw}", draw, "random", source=own))
+        for draw in range(DRAWS):
+            cells.append(asked.cell("table3", task, f"uniform:{draw}", draw, "uniform"))
     return cells
 
 

@@ -1,10 +1,14 @@
-"""Random architectures as a yardstick for the searched one (the paper's "Random" row in table 3)."""
+"""Random architectures as a yardstick for the searched one.
+
+``draw_any`` is the paper's (its "Random" row in table 3); ``draw_alike`` is the harder one: what is found must
+beat it by its ops alone, not by its depth and size.
+"""
 
 import random
 from collections.abc import Mapping, Sequence
 
 from adabert_nni.errors import AdaBertError
-from adabert_nni.model.architecture import Architecture
+from adabert_nni.model.architecture import ZERO, Architecture, edge_names
 from adabert_nni.model.ops import OPS
 
 TRIES = 200_000
@@ -14,6 +18,26 @@ TOLERANCE = 0.05  # of the size to be met
 def cell_size(architecture: Architecture, dim: int) -> int:
     """Parameters of the live edges of one cell of ``dim`` channels."""
     return sum(OPS[op].size(dim) for op in architecture.live_edges().values())
+
+
+def draw_any(ops: Sequence[str], nodes: int, max_depth: int, seed: int) -> Architecture:
+    """A structure drawn uniformly among all of a space that read their input.
+
+    Args:
+        ops: the ops of the space, at least one of them not ``zero``.
+        nodes: N of its cells, 1 to 8.
+        max_depth: K_max.
+        seed: >= 0; the same seed gives the same structure.
+
+    Returns:
+        An architecture of 1 to ``max_depth`` layers.
+    """
+    generator = random.Random(seed)
+    while True:
+        depth = generator.randint(1, max_depth)
+        edges = {edge: generator.choice(list(ops)) for edge in edge_names(nodes)}
+        if any(op != ZERO and edge.startswith(("0_", "1_")) for edge, op in edges.items()):
+            return Architecture(depth, nodes, edges)
 
 
 def draw_alike(like: Architecture, ops: Sequence[str], dim: int, seed: int) -> Architecture:

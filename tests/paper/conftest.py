@@ -31,7 +31,9 @@ def counted():
             **{"depth": 2, "speedup_vs_bert_base": 40.0, "run_seconds": 1.0},
         }
 
-    return dict.fromkeys(("teacher", "compress", "baseline", "fixed", "random"), run), ran
+    return dict.fromkeys(
+        ("teacher", "compress", "baseline", "fixed", "random", "uniform"), run
+    ), ran
 
 
 @pytest.fixture(scope="session")

@@ -57,12 +57,14 @@ def test_table_2_figure_3_and_the_middle_of_table_5_are_table_1s_runs():
     assert [c.config.search.beta for c in cells("table5", tasks=["rte"])] == [0, 4, 8]
 
 
-def test_table_3_trains_each_tasks_structure_on_each_task_and_five_random_ones():
+def test_table_3_trains_each_tasks_structure_on_each_task_and_five_random_ones_of_each_kind():
     found = cells("table3", tasks=["sst2", "rte"])
     fixed = [(c.task, c.source.task) for c in found if c.kind == "fixed"]
     assert fixed == [("sst2", "sst2"), ("sst2", "rte"), ("rte", "sst2"), ("rte", "rte")]
     draws = [(c.task, c.seed, c.source.task) for c in found if c.kind == "random"]
     assert draws == [(task, draw, task) for task in ("sst2", "rte") for draw in range(5)]
+    anything = [(c.task, c.system, c.source) for c in found if c.kind == "uniform"]
+    assert anything == [(t, f"uniform:{n}", None) for t in ("sst2", "rte") for n in range(5)]
     own = only("table1", "adabert", tasks=["sst2"])
     assert {c.source.run for c in found if c.system == "adabert:sst2"} == {own.run}
 

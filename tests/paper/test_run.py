@@ -59,7 +59,12 @@ def test_table_3_searches_first_what_it_trains(run, counted):
     run("table3", tasks=["sst2", "rte"])
     searched = [cell.task for cell in ran if cell.kind == "compress"]
     assert searched == ["sst2", "rte"]  # once each, however often they are trained
-    assert Counter(cell.kind for cell in ran) == {"compress": 2, "fixed": 4, "random": 10}
+    assert Counter(cell.kind for cell in ran) == {
+        "compress": 2,
+        "fixed": 4,
+        "random": 10,
+        "uniform": 10,
+    }
 
 
 def test_what_is_trained_is_the_sources_architecture(run, counted, tmp_path):

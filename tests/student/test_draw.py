@@ -5,7 +5,7 @@ import pytest
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.architecture import Architecture, edge_names
 from adabert_nni.model.ops import OPS
-from adabert_nni.student.draw import cell_size, draw_alike, draw_from
+from adabert_nni.student.draw import cell_size, draw_alike, draw_any, draw_from
 
 EDGES = edge_names(3)
 LIKE = Architecture(
@@ -33,6 +33,22 @@ def test_a_size_that_no_cell_has_is_refused():
     tiny = Architecture(1, 1, dict.fromkeys(edge_names(1), "std_conv_3"))
     with pytest.raises(AdaBertError, match="none of"):
         draw_alike(tiny, ("skip_connect",), 128, seed=0)
+
+
+def test_any_structure_of_the_space_is_drawn_as_often_as_another():
+    drawn = [draw_any(("std_conv_3", "zero"), 3, 4, seed) for seed in range(400)]
+    depths = [found.depth for found in drawn]
+    assert [depths.count(k) for k in range(1, 5)] == [
+        pytest.approx(100, abs=35)
+    ] * 4  # 4 deviations
+    ops = [op for found in drawn for op in found.edges.values()]
+    assert ops.count("zero") / len(ops) == pytest.approx(0.5, abs=0.04)  # 3,600 draws
+    assert drawn[0] == draw_any(("std_conv_3", "zero"), 3, 4, 0) != drawn[1]
+
+
+def test_a_structure_that_reads_nothing_is_not_drawn():
+    drawn = [draw_any(("std_conv_3", *["zero"] * 9), 1, 2, seed) for seed in range(50)]
+    assert all("std_conv_3" in found.edges.values() for found in drawn)  # both zero: 81 of 100
 
 
 def test_ops_are_drawn_as_often_as_p_alpha_says():
