@@ -18,7 +18,7 @@ from adabert_nni.errors import AdaBertError
 from adabert_nni.files import read_json
 from adabert_nni.metrics import score
 from adabert_nni.model.architecture import Architecture
-from adabert_nni.pipeline.run import reopen
+from adabert_nni.pipeline.searching import reopen
 from adabert_nni.pipeline.students import student_config
 from adabert_nni.progress import progress
 from adabert_nni.student.derive import derive

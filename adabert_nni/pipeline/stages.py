@@ -10,7 +10,7 @@ from typing import Any
 from adabert_nni.config import Config
 from adabert_nni.files import atomic_write, new_folder, read_json
 from adabert_nni.model.architecture import Architecture
-from adabert_nni.pipeline import run
+from adabert_nni.pipeline import run, searching
 from adabert_nni.pipeline.inputs import build_teacher, prepare, use_threads
 from adabert_nni.pipeline.places import places
 from adabert_nni.pipeline.rows import read_rows
@@ -73,7 +73,7 @@ def search(config: Config, output: Path) -> dict[str, Any]:
     Raises:
         AdaBertError: as ``run.compress``.
     """
-    found = run.search(config, output)
+    found = searching.search(config, output)
     architecture = Architecture.load(found.folder / "architecture.json")
     architecture.save(output / "architecture.json")
     atomic_write(output / "cell.svg", cell_svg(architecture))
@@ -103,7 +103,7 @@ def derive(searched: Path, output: Path, overrides: dict[str, Any]) -> dict[str,
         AdaBertError: if there is no finished search, or ``output`` holds something.
     """
     with new_folder(output) as half:
-        config, found = run.reopen(searched, overrides)
+        config, found = searching.reopen(searched, overrides)
         inputs = found.inputs
         student = run.start_student(config, found).eval().without_probes()
         task = inputs.splits.task

@@ -8,7 +8,7 @@ from adabert_nni.config import Config
 from adabert_nni.data.encoding import encode
 from adabert_nni.files import read_json
 from adabert_nni.losses import UNLABELLED
-from adabert_nni.pipeline import inputs, run
+from adabert_nni.pipeline import inputs, searching
 from adabert_nni.pipeline.places import places
 from adabert_nni.pipeline.rows import augmented_rows, read_rows
 from adabert_nni.teacher.augmented import read_augmented
@@ -79,11 +79,11 @@ def test_the_search_learns_from_the_rows_that_are_meant_for_it(settings, monkeyp
         seen.append(len(train))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run, "run_search", look)
+    monkeypatch.setattr(searching, "run_search", look)
     for who in ("all", "student"):
         asked = {**settings, "space": "small", "augment_copies": 2, "augment_for": who}
         with pytest.raises(KeyboardInterrupt):
-            run.search(Config.from_mapping(asked, "test"), tmp_path / who)
+            searching.search(Config.from_mapping(asked, "test"), tmp_path / who)
     assert seen[1] == 120 < seen[0]
 
 
@@ -94,11 +94,11 @@ def test_rows_of_p_alpha_are_training_rows_of_its_own_share(settings, monkeypatc
         seen.append((set(train.ids.tolist()), set(held)))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run, "run_search", look)
+    monkeypatch.setattr(searching, "run_search", look)
     for share in (0.0, 0.25):
         asked = {**settings, "space": "small", "alpha_share": share}
         with pytest.raises(KeyboardInterrupt):
-            run.search(Config.from_mapping(asked, "test"), tmp_path / str(share))
+            searching.search(Config.from_mapping(asked, "test"), tmp_path / str(share))
     (rows, none), (same, held) = seen
     assert (len(rows), none, same) == (120, set(), rows)
     assert held < rows
@@ -108,7 +108,7 @@ def test_rows_of_p_alpha_are_training_rows_of_its_own_share(settings, monkeypatc
 def test_the_weights_do_not_learn_from_copies_of_rows_of_p_alpha(settings, tmp_path):
     asked = {**settings, "space": "small", "augment_copies": 2, "alpha_share": 0.25}
     with pytest.raises(AdaBertError, match=r"alpha_share: got 0\.25.*take augment_for student"):
-        run.search(Config.from_mapping(asked, "test"), tmp_path / "leaking")
+        searching.search(Config.from_mapping(asked, "test"), tmp_path / "leaking")
 
 
 def test_rows_to_choose_by_and_to_report_on_are_never_touched(without, with_copies):

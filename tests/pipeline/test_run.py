@@ -12,7 +12,7 @@ from adabert_nni.benchmark import peers
 from adabert_nni.config import Config
 from adabert_nni.files import read_json
 from adabert_nni.losses import UNLABELLED
-from adabert_nni.pipeline import inputs, run, students
+from adabert_nni.pipeline import inputs, run, searching, students
 from adabert_nni.pipeline.plan import plan
 from adabert_nni.pipeline.rows import read_rows
 
@@ -165,7 +165,7 @@ def test_search_never_sees_the_validation_rows(settings, monkeypatch, tmp_path):
         seen.extend([train, selection])
         raise AdaBertError("far enough")
 
-    monkeypatch.setattr(run, "run_search", spy)
+    monkeypatch.setattr(searching, "run_search", spy)
     config = Config.from_mapping(settings, "test")
     with pytest.raises(AdaBertError, match="far enough"):
         run.compress(config, tmp_path / "spied")
@@ -185,7 +185,7 @@ def test_augmented_rows_are_learnt_from_in_the_search_and_by_the_student(
         stage = getattr(room, name)
         monkeypatch.setattr(room, name, lambda *a, **k: seen.append(a[position]) or stage(*a, **k))
 
-    spy(run, "run_search", 3)
+    spy(searching, "run_search", 3)
     spy(students, "train_student", 1)
     config = Config.from_mapping({**settings, "augment_copies": 2}, "test")
     run.compress(config, tmp_path / "more")

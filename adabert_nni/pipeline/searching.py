@@ -1,0 +1,119 @@
+"""The search of a run, and a finished one opened again. Wires the stages, computes nothing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adabert_nni.checkpoint import Checkpoint, built_resumably
+from adabert_nni.config import Config
+from adabert_nni.errors import AdaBertError
+from adabert_nni.files import check_writable
+from adabert_nni.folders import check_manifest, same_meta
+from adabert_nni.model.ops import check_ops
+from adabert_nni.pipeline.inputs import Inputs, prepare
+from adabert_nni.pipeline.limits import set_limits
+from adabert_nni.pipeline.rows import read_rows, rows_of_alpha
+from adabert_nni.search.run import run_search
+from adabert_nni.search.tensorboard import epoch_scalars
+from adabert_nni.spaces import SpaceConfig
+
+EpochReport = Callable[[int, dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A finished search.
+
+    Attributes:
+        folder: with ``architecture.json``, ``search.json`` and the supernet's weights.
+        inputs: what it started from.
+        space: the architecture space.
+        settings: what decides the run, in the manifests of its folders.
+    """
+
+    folder: Path
+    inputs: Inputs
+    space: SpaceConfig
+    settings: dict[str, Any]
+
+
+def search(config: Config, output: Path, on_epoch: EpochReport | None = None) -> Searched:
+    """Search below ``output / "search"``, or reuse what was searched there; arguments as in ``compress``."""
+    space = SpaceConfig.load(config.search.space)
+    check_ops(space.ops, f"space {config.search.space}")
+    splits = read_rows(config.data)
+    settings = config.deciding()
+    refuse_other(output / "search", settings)
+    check_writable(output)
+    limits = set_limits(config, space, splits.task, output)
+    held = rows_of_alpha(config, splits)
+    inputs = prepare(config, space.dim, splits)
+    scalars = epoch_scalars(output / "tensorboard")
+
+    def after_epoch(epoch: int, metrics: dict[str, float]) -> None:
+        scalars(epoch, metrics)
+        if on_epoch is not None:
+            on_epoch(epoch, metrics)
+
+    def run(folder: Path, checkpoint: Checkpoint) -> None:
+        run_search(
+            space,
+            config.search,
+            inputs.shape,
+            inputs.searched,
+            inputs.selection,
+            seed=config.run.seed,
+            folder=folder,
+            costs=limits.costs,
+            targets=limits.targets,
+            measured=limits.measured,
+            on_epoch=after_epoch,
+            checkpoint=checkpoint,
+            precision=config.precision,
+            held=held,
+        )
+
+    made_from = {**settings, "inputs": inputs.name}
+    folder = built_resumably(output / "search", run, settings, made_from)
+    return Searched(folder, inputs, space, settings)
+
+
+def reopen(searched: Path, overrides: dict[str, Any]) -> tuple[Config, Searched]:
+    """A finished search with what it started from, which is taken from the cache or built again.
+
+    Args:
+        searched: folder of a search, or of the run that holds it.
+        overrides: settings that differ from the search's, such as ``student_start`` or ``cache``.
+
+    Returns:
+        The settings, and the search.
+
+    Raises:
+        AdaBertError: if there is no finished search.
+    """
+    folder = searched / "search" if (searched / "search").is_dir() else searched
+    if not (folder / "supernet.safetensors").is_file():
+        kept = (folder / "search.json").is_file()  # of a collected trial
+        told = "keeps its search without the supernet" if kept else "holds no finished search"
+        raise AdaBertError(
+            f"{searched}: {told}; give the folder of `adabert search` or `adabert compress`, or that of the trial"
+        )
+    settings = check_manifest(folder)
+    config = Config.from_mapping({**settings, **overrides}, str(folder))
+    space = SpaceConfig.load(config.search.space)
+    return config, Searched(
+        folder, prepare(config, space.dim, read_rows(config.data)), space, settings
+    )
+
+
+def refuse_other(folder: Path, settings: dict[str, Any]) -> None:
+    """Refuse a finished folder of other settings before a teacher is trained in vain.
+
+    What its manifest tells beside ``settings``, such as the inputs, is compared once they are there.
+    """
+    try:
+        found = check_manifest(folder)
+    except AdaBertError:  # there is none, or it is damaged and will be made again
+        return
+    same_meta(folder, {key: found[key] for key in settings if key in found}, settings)
