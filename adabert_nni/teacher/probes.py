@@ -11,13 +11,12 @@ import functools
 import logging
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
 from adabert_nni.checkpoint import Checkpoint, read_tensors
@@ -142,8 +141,9 @@ def build_probes(
         "hidden_state_bytes": cache_bytes,
     }
     if more is not None and len(more):
-        further, heads = table_of(
-            model, chosen, more, checkpoint and checkpoint.part("more"), precision
+        place, part = torch.arange(len(more)), checkpoint and checkpoint.part("more")
+        further, heads = hidden_states(  # which are not kept
+            model, more, place, Path(), "further rows", part, turn=chosen, precision=precision
         )
         table, ids = torch.cat([table, further]), torch.cat([ids, more.ids])
         answers = torch.cat([answers, problem.beliefs(in_units(heads, scale) / head)])
@@ -154,31 +154,6 @@ def build_probes(
     write_json(folder / REPORT, report)
     logger.info("probes: %s", {k: v for k, v in report.items() if k.startswith("selection")})
     return report
-
-
-def table_of(
-    model: nn.Module,
-    chosen: Callable[[Tensor], Tensor],
-    rows: Encoded,
-    kept: Checkpoint | None = None,
-    precision: str = "float32",
-) -> tuple[Tensor, Tensor]:
-    """What trained probes believe of any rows; their hidden states are not kept.
-
-    Args:
-        model: the frozen teacher in eval mode.
-        chosen: what ``Probes.keep`` gives.
-        rows: R rows.
-        kept: where the pass keeps its state.
-        precision: one of ``PRECISIONS``: what the teacher computes in.
-
-    Returns:
-        Beliefs of the probes (R, J, C); outputs of the teacher's own head (R, C). In the rows' order.
-    """
-    place = torch.arange(len(rows))
-    return hidden_states(
-        model, rows, place, Path(), "further rows", kept, turn=chosen, precision=precision
-    )
 
 
 def load_probes(folder: Path) -> dict[str, Tensor]:
