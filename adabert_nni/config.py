@@ -53,6 +53,7 @@ NOT_HASHED = frozenset({"output", "threads", "cache", "data_dir", "repetitions",
 
 # Keys that are younger than runs which should keep their names: at these values they are not told.
 LATER = {
+    "teacher_via": None,
     "transfer": "hierarchical",
     "relaxation": "gumbel",
     "alpha_share": 0.0,

@@ -76,6 +76,8 @@ class TeacherConfig:
 
     teacher: Text = environment("ADABERT_TEACHER", "bert-base-uncased")
     """Checkpoint to fine-tune: hub name, folder or minilm-l6; else $ADABERT_TEACHER"""
+    teacher_via: Text | None = None
+    """A larger task to fine-tune it on first, such as mnli for rte, by the same settings; unset: none"""
     teacher_epochs: Whole = 2
     """Passes over the training rows; 0 takes an already fine-tuned folder as it is"""
     teacher_lr: Rate = 5e-5
@@ -88,6 +90,14 @@ class TeacherConfig:
     """Passes over the training rows for the probe of each layer"""
     probe_calibration: Literal["selection", "none"] = "selection"
     """Make probes no surer than they are right on the selection rows, or leave them (none, the paper)"""
+
+    @rule(mode="after")
+    def _trained(self) -> "TeacherConfig":
+        if self.teacher_via is not None and not self.teacher_epochs:
+            raise ValueError(
+                "teacher_via is given with teacher_epochs 0, which trains nothing: leave one out"
+            )
+        return self
 
 
 @dataclass(frozen=True, config=SETTINGS)

@@ -16,15 +16,17 @@ from adabert_nni.checkpoint import built_resumably
 from adabert_nni.config import Config
 from adabert_nni.data.encoding import Encoded, encode
 from adabert_nni.data.loading import Splits
-from adabert_nni.pipeline.places import Places, places
-from adabert_nni.pipeline.rows import augmented_rows
+from adabert_nni.pipeline.places import Places, first_task, places
+from adabert_nni.pipeline.rows import read_rows
 from adabert_nni.search.task import TaskShape
 from adabert_nni.student.derive import factorise
-from adabert_nni.teacher.augmented import read_augmented
+from adabert_nni.teacher.augmented import build_augmented, read_augmented
 from adabert_nni.teacher.embeddings import embedding_tables
 from adabert_nni.teacher.finetune import finetune_teacher
 from adabert_nni.teacher.loading import load_tokenizer, separator
 from adabert_nni.teacher.probes import build_probes, load_probes
+from adabert_nni.teacher.proposals import find_sources
+from adabert_nni.teacher.source import locate_teacher
 
 logger = logging.getLogger(__name__)
 
@@ -65,14 +67,46 @@ def use_threads(config: Config) -> None:
         torch.set_num_threads(config.run.threads)
 
 
+def augmented_rows(config: Config, splits: Splits, found: Places) -> Path | None:
+    """Build or reuse the augmented rows of ``splits.train``; their folder, None where none are wanted."""
+    if found.augmented is None:
+        return None
+    wanted = config.augment
+    sources = find_sources(wanted.augment_source, locate_teacher(config.teacher.teacher))
+    return built_resumably(
+        found.augmented,
+        lambda folder, checkpoint: build_augmented(
+            splits,
+            sources,
+            copies=wanted.augment_copies,
+            replace=wanted.augment_replace,
+            cut=wanted.augment_cut,
+            splice=wanted.augment_splice,
+            neighbours=wanted.augment_neighbours,
+            seed=config.data.split_seed,
+            folder=folder,
+            checkpoint=checkpoint,
+        ),
+        found.augmented_from,
+    )
+
+
 def build_teacher(config: Config, splits: Splits, found: Places) -> Path:
-    """Fine-tune the teacher, or reuse it; its folder."""
-    settings = config.teacher
+    """Fine-tune the teacher, on the task before this one first if there is one, or reuse it; its folder."""
+    settings, before = config.teacher, first_task(config)
+
+    def start() -> Path | None:
+        if before is None:
+            return None
+        rows = read_rows(before.data)
+        return build_teacher(before, rows, places(before, rows))
+
     return built_resumably(
         found.teacher,
         lambda folder, checkpoint: finetune_teacher(
             settings.teacher,
             splits,
+            start=start(),
             epochs=settings.teacher_epochs,
             lr=settings.teacher_lr,
             batch=settings.teacher_batch,

@@ -3,15 +3,18 @@
 It builds nothing, and must not know what is done with the folders.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from adabert_nni.config import LATER, Config, run_hash
+from adabert_nni.config import LATER, AugmentConfig, Config, DataConfig, run_hash
 from adabert_nni.data.loading import Splits
+from adabert_nni.errors import AdaBertError
+from adabert_nni.pipeline.rows import read_rows
 from adabert_nni.teacher.proposals import find_sources, source_hashes
 from adabert_nni.teacher.source import locate_teacher, weight_hashes
 
+OF_ALL_TASKS = ("data_dir", "max_length", "selection_share", "split_seed")
 OF_PROBES = ("probe_epochs", "probe_calibration")  # settings that a teacher does not depend on
 
 
@@ -55,8 +58,14 @@ def places(config: Config, splits: Splits) -> Places:
     teacher_from = {
         "data": run_hash(data, [[part.texts, part.labels] for part in rows]),
         "base": weight_hashes(base),
-        **{k: v for k, v in vars(settings).items() if k != "teacher" and k not in OF_PROBES},
+        **{
+            k: v
+            for k, v in vars(settings).items()
+            if k not in ("teacher", *OF_PROBES) and LATER.get(k, object()) != v
+        },
     }
+    if (before := first_task(config)) is not None:
+        teacher_from["before"] = places(before, read_rows(before.data)).teacher.name
     if config.run.precision != "auto":
         teacher_from["precision"] = config.run.precision
     probes_from = {**teacher_from, **{k: getattr(settings, k) for k in OF_PROBES}}
@@ -84,4 +93,24 @@ def places(config: Config, splits: Splits) -> Places:
         teacher_from,
         probes_from,
         augmented_from,
+    )
+
+
+def first_task(config: Config) -> Config | None:
+    """The settings by which the teacher is fine-tuned on another task first; None if it is not.
+
+    Raises:
+        AdaBertError: if that is the task itself.
+    """
+    data, via = config.data, config.teacher.teacher_via
+    if via is None:
+        return None
+    if data.train is None and via == data.task:
+        raise AdaBertError(f"teacher_via: got {via}, which is the task itself; give another one")
+    kept = {key: getattr(data, key) for key in OF_ALL_TASKS}
+    return replace(
+        config,
+        data=DataConfig(task=via, **kept),
+        teacher=replace(config.teacher, teacher_via=None),
+        augment=AugmentConfig(),
     )

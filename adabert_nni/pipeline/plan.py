@@ -22,7 +22,7 @@ from adabert_nni.files import read_json
 from adabert_nni.folders import MANIFEST, same_meta
 from adabert_nni.model.architecture import edge_names
 from adabert_nni.model.ops import OPS, check_ops
-from adabert_nni.pipeline.places import places
+from adabert_nni.pipeline.places import first_task, places
 from adabert_nni.pipeline.rows import read_rows
 from adabert_nni.report.card import published
 from adabert_nni.spaces import SpaceConfig
@@ -95,6 +95,15 @@ def plan(config: Config, output: Path, gflops: float | None = None) -> Plan:
         "student": (output / "student", _state(output / "student", DONE, student)),
         "report": (output / "metrics.json", MISSING),  # is measured anew each time
     }
+    if (before := first_task(config)) is not None:
+        name, others = f"teacher on {before.data.task}", read_rows(before.data)
+        first = places(before, others).teacher
+        folders = {name: (first, _state(first, CACHED)), **folders}
+        # It is needed only where the teacher is missing, and its rows are taken to be as long.
+        needed = folders["teacher"][1] != CACHED
+        costs[name] = (
+            needed * costs_of(before, space, others, tokens, encoder_weights(base))["teacher"]
+        )
     steps = [
         Step(stage, state, str(folder), costs[stage] / 1e12, costs[stage] / 1e9 / rate)
         for stage, (folder, state) in folders.items()

@@ -1,16 +1,10 @@
-"""The rows of a run: as they are split, changed copies of them, and those that are P_alpha's. Computes nothing."""
+"""The rows of a run as they are split, and those of them that are P_alpha's alone. Computes nothing."""
 
 import logging
-from pathlib import Path
 
-from adabert_nni.checkpoint import built_resumably
 from adabert_nni.config import Config, DataConfig
 from adabert_nni.data.loading import Splits, keep_apart, load_splits
 from adabert_nni.errors import AdaBertError
-from adabert_nni.pipeline.places import Places
-from adabert_nni.teacher.augmented import build_augmented
-from adabert_nni.teacher.proposals import find_sources
-from adabert_nni.teacher.source import locate_teacher
 
 logger = logging.getLogger(__name__)
 
@@ -31,30 +25,6 @@ def read_rows(data: DataConfig) -> Splits:
         selection_share=data.selection_share,
         train_rows=data.train_rows,
         seed=data.split_seed,
-    )
-
-
-def augmented_rows(config: Config, splits: Splits, found: Places) -> Path | None:
-    """Build or reuse the augmented rows of ``splits.train``; their folder, None where none are wanted."""
-    if found.augmented is None:
-        return None
-    wanted = config.augment
-    sources = find_sources(wanted.augment_source, locate_teacher(config.teacher.teacher))
-    return built_resumably(
-        found.augmented,
-        lambda folder, checkpoint: build_augmented(
-            splits,
-            sources,
-            copies=wanted.augment_copies,
-            replace=wanted.augment_replace,
-            cut=wanted.augment_cut,
-            splice=wanted.augment_splice,
-            neighbours=wanted.augment_neighbours,
-            seed=config.data.split_seed,
-            folder=folder,
-            checkpoint=checkpoint,
-        ),
-        found.augmented_from,
     )
 
 

@@ -120,8 +120,10 @@ def _speed(metrics: Mapping[str, Any]) -> str:
 
 def _teacher(metrics: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
     name, epochs = settings.get("teacher"), settings.get("teacher_epochs")
+    via = settings.get("teacher_via")
     named = f"`{_last_part(name)}`" if name else "A BERT"
-    trained = f", fine-tuned on the task for {epochs} epochs" if epochs else ""
+    first = f"on {via} first, then " if via else ""
+    trained = f", fine-tuned {first}on the task for {epochs} epochs" if epochs else ""
     trained = trained.replace(" 1 epochs", " 1 epoch")
     return (
         f"Teacher: {named}, {millions(metrics['teacher_params'])} parameters{trained}. The student "

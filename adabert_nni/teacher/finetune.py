@@ -49,6 +49,7 @@ def finetune_teacher(
     max_length: int,
     seed: int,
     folder: Path,
+    start: Path | None = None,
     checkpoint: Checkpoint | None = None,
     precision: str = "float32",
 ) -> dict[str, Any]:
@@ -64,6 +65,7 @@ def finetune_teacher(
         max_length: most tokens per row.
         seed: of the head, the order of rows and dropout.
         folder: an existing folder to write into.
+        start: ``source`` fine-tuned on another task, whose weights to go on from; None takes its own.
         checkpoint: where the training keeps its state, and goes on from after a kill.
         precision: one of ``PRECISIONS``, of the training alone; scores are those in float32.
 
@@ -74,8 +76,8 @@ def finetune_teacher(
     Raises:
         AdaBertError: if the teacher cannot be found, does not fit the task, or diverges.
     """
-    start = time.monotonic()
-    task, base = splits.task, locate_teacher(source)
+    begun = time.monotonic()
+    task, base = splits.task, start or locate_teacher(source)
     tokenizer = load_tokenizer(base)
     torch.manual_seed(seed)  # the head's first weights
     model = load_classifier(base, task, fresh_head=epochs > 0)
@@ -127,7 +129,7 @@ def finetune_teacher(
         "rows": {"train": len(splits.train.labels), "selection": len(selection)},
         "params": sum(weight.numel() for weight in model.parameters()),
         "layers": model.config.num_hidden_layers,
-        "seconds": round(time.monotonic() - start + (checkpoint.spent if checkpoint else 0), 1),
+        "seconds": round(time.monotonic() - begun + (checkpoint.spent if checkpoint else 0), 1),
     }
     model.cpu().save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -13,8 +13,9 @@ EXAMPLES = 5  # rows that are shown with their copies
 def augment(args: argparse.Namespace) -> str:
     """Write changed copies of a task's training rows, as the students learn from them."""
     config = config_from_args(args)
+    from adabert_nni.pipeline.inputs import augmented_rows
     from adabert_nni.pipeline.places import places
-    from adabert_nni.pipeline.rows import augmented_rows, read_rows
+    from adabert_nni.pipeline.rows import read_rows
     from adabert_nni.teacher.augmented import ROWS, summary
 
     splits = read_rows(config.data)

@@ -9,8 +9,9 @@ from adabert_nni.data.encoding import encode
 from adabert_nni.files import read_json
 from adabert_nni.losses import UNLABELLED
 from adabert_nni.pipeline import inputs, searching
+from adabert_nni.pipeline.inputs import augmented_rows
 from adabert_nni.pipeline.places import places
-from adabert_nni.pipeline.rows import augmented_rows, read_rows
+from adabert_nni.pipeline.rows import read_rows
 from adabert_nni.teacher.augmented import read_augmented
 
 

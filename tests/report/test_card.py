@@ -85,6 +85,12 @@ def test_the_measured_section_holds_exactly_the_given_numbers():
     assert numbers == " ".join(rows).split()
 
 
+def test_the_card_tells_what_the_teacher_learnt_first():
+    told = card(settings={"teacher": "minilm-l6", "teacher_via": "mnli", "teacher_epochs": 2})
+    assert "fine-tuned on mnli first, then on the task for 2 epochs" in " ".join(told.split())
+    assert "first, then" not in card()
+
+
 def test_the_settings_read_back_and_name_the_command():
     text = card(command="adabert compress --config config.yml")
     block = re.search(r"```yaml\n(.*?)\n```", text, re.S)
