@@ -112,7 +112,15 @@ def load_splits(
 
 
 def keep_apart(splits: Splits, share: float, seed: int) -> list[int]:
-    """Ids of about a share of the labelled training rows, [0, 1), families whole; at least two.
+    """Keep some of the labelled training rows apart from the others, families whole.
+
+    Args:
+        splits: the rows.
+        share: of the training rows, in (0, 1).
+        seed: of the draw, >= 0.
+
+    Returns:
+        Their ids, about ``share`` of all, two at least.
 
     Raises:
         AdaBertError: if they, or the others, are fewer than two.

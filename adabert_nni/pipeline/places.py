@@ -97,7 +97,13 @@ def places(config: Config, splits: Splits) -> Places:
 
 
 def first_task(config: Config) -> Config | None:
-    """The settings by which the teacher is fine-tuned on another task first; None if it is not.
+    """What the teacher is fine-tuned on before this task.
+
+    Args:
+        config: all settings.
+
+    Returns:
+        Those of the other task; None if there is none.
 
     Raises:
         AdaBertError: if that is the task itself.

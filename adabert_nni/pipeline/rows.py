@@ -29,7 +29,14 @@ def read_rows(data: DataConfig) -> Splits:
 
 
 def rows_of_alpha(config: Config, splits: Splits) -> list[int]:
-    """Ids of the training rows that P_alpha alone learns from in a search; none, where all move both.
+    """The training rows that P_alpha alone learns from in a search.
+
+    Args:
+        config: all settings.
+        splits: the rows.
+
+    Returns:
+        Their ids; none, where all rows move both.
 
     Raises:
         AdaBertError: if they are too few, or copies of them would move the weights.
