@@ -49,9 +49,6 @@ class EpochBatches(Sampler[list[int]]):
         for number, batch in enumerate(self.batches(self._epoch)):
             yield batch if number >= self._skip else []
 
-    def __len__(self) -> int:
-        return len(self.batches(0))
-
 
 class LengthBuckets(EpochBatches):
     """Batches of rows of similar length: a pure function of lengths, seed (>= 0) and epoch (>= 0).
