@@ -36,7 +36,8 @@ Every figure of ours is a mean ± sample standard deviation over its runs (their
 are several), measured on the validation split; epochs were chosen on rows of the training split. The paper's are
 those of GLUE's test server in Table 1 (F1 for MRPC and QQP) and of the validation split in Tables 3 to 5. Where
 there are two, accuracy comes before F1. AdaBERT learns from augmented rows too, but for the first two rows of
-Table 4 and for Table 3; our baselines do not. A dash is a run that was not made."""
+Table 4 and for Table 3; our baselines do not. The paper's rows are GLUE's whole sets; how many ours were, each
+cell's settings and `results/README.md` say. A dash is a run that was not made."""
 
 
 def render(records: Sequence[Record], results: Path) -> str:
