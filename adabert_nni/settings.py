@@ -25,6 +25,7 @@ from adabert_nni.fields import (
 )
 
 SETTINGS = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+PAPER, MEASURED = "paper", "measured"  # costs that are no file
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -140,7 +141,7 @@ class SearchConfig:
     """Weight of the knowledge loss against the task loss, 0 to 1 (equation 1)"""
     beta: Amount = 4.0
     """Weight of the efficiency loss, 0 or more: higher finds smaller students (equation 1)"""
-    cost: Text = "paper"
+    cost: Text = PAPER
     """Cost of an op in equation (5): paper (SIZE + FLOPs), measured (ms here), or a file of benchmark ops"""
     max_params: Count | None = None
     """Most parameters of the student, embeddings included; the search keeps to it"""

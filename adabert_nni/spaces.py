@@ -17,6 +17,8 @@ from adabert_nni.reading import checked, hint, read_yaml
 from adabert_nni.settings import SETTINGS
 
 SPACES, FOUND = "architecture", "found"  # rooms of search_spaces/
+# Suffixes of their files, the one of named files first.
+SPACE_FILES, FOUND_FILES = (".yml", ".yaml"), (".json",)
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -61,7 +63,7 @@ class SpaceConfig:
         Raises:
             AdaBertError: if there is none, or it holds an unknown key or a wrong value.
         """
-        path = locate(name_or_path, SPACES, (".yml", ".yaml"))
+        path = locate(name_or_path, SPACES, SPACE_FILES)
         space: SpaceConfig = checked({"space": cls}, read_yaml(path), str(path))["space"]
         return space
 
@@ -81,11 +83,11 @@ def locate(name_or_path: str | Path, room: str, suffixes: tuple[str, ...]) -> Pa
     Raises:
         AdaBertError: if no file has the name.
     """
-    path, installed = Path(name_or_path), Path(sysconfig.get_path("data"), "share", "adabert_nni")
+    path = Path(name_or_path)
     if path.suffix in suffixes:
         return path
-    roots = (installed, Path(__file__).resolve().parents[1], Path())  # the last one wins
-    files = (sorted((r / "search_spaces" / room).glob(f"*{suffixes[0]}")) for r in roots)
+    roots = (*_shipped(room), Path("search_spaces", room))  # the last one wins
+    files = (sorted(root.glob(f"*{suffixes[0]}")) for root in roots)
     known = {file.stem: file for found in files for file in found}
     name, kind = str(name_or_path), {SPACES: "space", FOUND: "architecture"}[room]
     if name not in known:
@@ -94,3 +96,19 @@ def locate(name_or_path: str | Path, room: str, suffixes: tuple[str, ...]) -> Pa
             f"{', '.join(sorted(known))}; or give a path that ends in {suffixes[0]}"
         )
     return known[name]
+
+
+def is_shipped(name_or_path: str | Path, room: str, suffixes: tuple[str, ...]) -> bool:
+    """Whether the file that ``locate`` finds is, byte by byte, one that ships with the package."""
+    path = locate(name_or_path, room, suffixes)
+    if not path.is_file():
+        return False
+    known = (root / path.name for root in _shipped(room))
+    return any(own.is_file() and own.read_bytes() == path.read_bytes() for own in known)
+
+
+def _shipped(room: str) -> tuple[Path, Path]:
+    """The room where the package is installed, and in its source tree, which comes first."""
+    installed = Path(sysconfig.get_path("data"), "share", "adabert_nni")
+    source = Path(__file__).resolve().parents[1]
+    return installed / "search_spaces" / room, source / "search_spaces" / room

@@ -60,7 +60,7 @@ def load_splits(
         seed: of every draw, >= 0.
 
     Returns:
-        The task and its rows; no row of ``selection`` is in ``train``, nor inside a longer text there
+        The task and its rows; no row of ``selection`` is in ``train``, nor is the longest text that it stands in
         (``splitting.families``). Unlabelled rows that are kin to a selection or validation row are left out.
 
     Raises:

@@ -7,7 +7,7 @@ Must not know where rows come from. Shapes: R rows.
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -31,22 +31,38 @@ def families(texts: Sequence[str]) -> list[int]:
         A number per row, below R; equal texts have the same one. Whether a text lies in another is asked of
         whole families' longest texts only, so that "good" does not join all that contain it.
     """
-    words = {text: tuple(text.split(maxsplit=_LONGEST)[:_LONGEST]) for text in texts}
-    openings: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for text, split in words.items():
-        openings[split[:_OPENING]].append(text)
+    index = _Index(texts)
     family: dict[str, int] = {}
-    for number, text in enumerate(sorted(words, key=lambda text: -len(words[text]))):
-        if text in family:
-            continue
-        family[text], whole = number, words[text]
+    for number, text in enumerate(sorted(index.words, key=lambda text: -len(index.words[text]))):
+        if text not in family:
+            family[text] = number
+            for short in index.inside(text):
+                family.setdefault(short, number)
+    return [family[text] for text in texts]
+
+
+class _Index:
+    """Texts by the words they open with, so that those inside a longer one are found fast."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self.words = {text: _words(text) for text in texts}
+        self._openings: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for text, words in self.words.items():
+            self._openings[words[:_OPENING]].append(text)
+
+    def inside(self, text: str) -> Iterator[str]:
+        """Those that stand in ``text`` word by word, itself if it is one of them; some more than once."""
+        whole = _words(text)
         for start in range(len(whole)):
             for opening in {whole[start : start + count] for count in range(1, _OPENING + 1)}:
-                for short in openings.get(opening, ()):
-                    split = words[short]
-                    if short not in family and whole[start : start + len(split)] == split:
-                        family[short] = number
-    return [family[text] for text in texts]
+                for short in self._openings.get(opening, ()):
+                    words = self.words[short]
+                    if whole[start : start + len(words)] == words:
+                        yield short
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split(maxsplit=_LONGEST)[:_LONGEST])
 
 
 def split_off(
@@ -88,12 +104,13 @@ def subset(rows: Rows, count: int, key: tuple[int, int], classes: Sequence[int])
 
 
 def without_kin(rows: Rows, held: Sequence[Rows]) -> Rows:
-    """The rows whose first text is of no family that a first text of ``held`` is of."""
-    known = [texts[0] for part in held for texts in part.texts]
-    together = families([*known, *(texts[0] for texts in rows.texts)])
-    taken = set(together[: len(known)])
-    found = enumerate(together[len(known) :])
-    return rows.take([i for i, family in found if family not in taken])
+    """The rows whose first text neither stands in a first text of ``held`` nor is of the family of one."""
+    known, own = ([texts[0] for part in parts for texts in part.texts] for parts in (held, [rows]))
+    together = families([*known, *own])
+    index, kin = _Index(own), set(together[: len(known)])
+    inside = {short for text in known for short in index.inside(text)}
+    found = enumerate(zip(own, together[len(known) :], strict=True))
+    return rows.take([i for i, (text, family) in found if family not in kin and text not in inside])
 
 
 def _quota(sizes: Counter[int], count: int) -> dict[int, int]:

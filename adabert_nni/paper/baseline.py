@@ -10,8 +10,10 @@ from adabert_nni.baselines.store import load_baseline
 from adabert_nni.baselines.table import get_baseline
 from adabert_nni.checkpoint import Checkpoint, built_resumably
 from adabert_nni.config import Config
+from adabert_nni.errors import AdaBertError
 from adabert_nni.pipeline.inputs import prepare
 from adabert_nni.pipeline.rows import read_rows
+from adabert_nni.problems import CLASSIFICATION
 from adabert_nni.report.summary import write_comparison
 from adabert_nni.teacher.loading import load_classifier
 
@@ -28,11 +30,17 @@ def train_baseline(config: Config, name: str, output: Path) -> dict[str, Any]:
         What ``metrics.json`` says.
 
     Raises:
-        AdaBertError: if the baseline is unknown, does not fit the teacher, or ``output`` is of other settings.
+        AdaBertError: if the baseline is unknown, does not fit the teacher, or ``output`` is of other settings; if
+            the labels are numbers.
     """
     started = time.monotonic()
-    own, asked = get_baseline(name), config.baseline
-    inputs = prepare(config, WORDS, read_rows(config.data))
+    own, asked, splits = get_baseline(name), config.baseline, read_rows(config.data)
+    if splits.task.problem is not CLASSIFICATION:
+        raise AdaBertError(
+            f"{name}: the labels of {splits.task.name} are numbers, and baselines are for classes alone; for "
+            "numbers use adabert compress or train"
+        )
+    inputs = prepare(config, WORDS, splits)
     recipe: dict[str, Any] = {
         "epochs": asked.baseline_epochs or own.epochs,
         "lr": asked.baseline_lr or own.lr,

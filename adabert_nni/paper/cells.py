@@ -13,11 +13,13 @@ from typing import Any
 import yaml
 
 from adabert_nni.config import NOT_HASHED, Config, run_hash
+from adabert_nni.pipeline.identity import contents
+from adabert_nni.reading import fields
 from adabert_nni.settings import STAGES
 
-# Stages whose settings do not change what such a run gives.
+# Stages, or single settings, that do not change what such a run gives.
 IDLE = {
-    "teacher": ("augment", "search", "student", "baseline", "run"),
+    "teacher": ("augment", "search", "student", "baseline", "seed"),
     "baseline": ("search", "student"),
     "compress": ("baseline",),
     "fixed": ("baseline",),
@@ -59,13 +61,15 @@ class Cell:
     def run(self) -> str:
         """The name of the run: the hash of what decides it, not of the table that it stands in."""
         deciding = self.relevant(self.config.deciding())
+        if "search" not in IDLE[self.kind]:
+            deciding |= contents(self.config)
         method = self.system if self.kind == "baseline" else self.kind
         return run_hash(method, deciding, self.source and self.source.run)
 
     def relevant(self, flat: Mapping[str, Any]) -> dict[str, Any]:
         """Those of some flat settings that change what a run of this kind gives."""
-        stages = [STAGES[stage] for stage in IDLE[self.kind] if stage in STAGES]
-        idle = NOT_HASHED.union(*(stage.__pydantic_fields__ for stage in stages))
+        parts = (fields(STAGES[name]) if name in STAGES else {name} for name in IDLE[self.kind])
+        idle = NOT_HASHED.union(*parts)
         return {key: value for key, value in flat.items() if key not in idle}
 
 

@@ -10,19 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adabert_nni.benchmark.ops import Size, Times, measure_ops, student_ms
-from adabert_nni.config import Config
+from adabert_nni.config import Config, run_hash
 from adabert_nni.data.tasks import Task
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.search.targets import LATENCY, PARAMS, Target, parameter_cost
+from adabert_nni.settings import MEASURED, PAPER
 from adabert_nni.spaces import SpaceConfig
 from adabert_nni.teacher.loading import load_config
 from adabert_nni.teacher.source import locate_teacher
 
 logger = logging.getLogger(__name__)
 
-PAPER, MEASURED = "paper", "measured"
 LONGEST = 128  # tokens that latency is told for, as a run's report does
-TABLE = "op_times.json"
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,8 @@ def set_limits(config: Config, space: SpaceConfig, task: Task, output: Path) -> 
             teacher.vocab_size,
             task.is_pair,
         )
-        path = output / TABLE if here else Path(search.cost)
+        measured_for = f"op_times-{run_hash(space, size)}.json"
+        path = output / measured_for if here else Path(search.cost)
         if here and not path.exists():
             measure_ops(space, size, threads=config.run.threads).save(path)
         times = Times.load(path, space.ops)

@@ -12,7 +12,7 @@ from adabert_nni.data.loading import Splits
 from adabert_nni.errors import AdaBertError
 from adabert_nni.pipeline.rows import read_rows
 from adabert_nni.teacher.proposals import find_sources, source_hashes
-from adabert_nni.teacher.source import locate_teacher, weight_hashes
+from adabert_nni.teacher.source import locate_teacher, made_of
 
 OF_ALL_TASKS = ("data_dir", "max_length", "selection_share", "split_seed")
 OF_PROBES = ("probe_epochs", "probe_calibration")  # settings that a teacher does not depend on
@@ -57,7 +57,7 @@ def places(config: Config, splits: Splits) -> Places:
     rows = (splits.train, splits.selection, splits.validation)
     teacher_from = {
         "data": run_hash(data, [[part.texts, part.labels] for part in rows]),
-        "base": weight_hashes(base),
+        "base": made_of(settings.teacher, base),
         **{
             k: v
             for k, v in vars(settings).items()

@@ -22,6 +22,7 @@ from adabert_nni.files import read_json
 from adabert_nni.folders import MANIFEST, same_meta
 from adabert_nni.model.architecture import edge_names
 from adabert_nni.model.ops import OPS, check_ops
+from adabert_nni.pipeline.identity import INPUTS, decided_by
 from adabert_nni.pipeline.places import first_task, places
 from adabert_nni.pipeline.rows import read_rows
 from adabert_nni.report.card import published
@@ -86,13 +87,12 @@ def plan(config: Config, output: Path, gflops: float | None = None) -> Plan:
     tokens = statistics.mean(map(len, encoded.input_ids))
     rate = SHARE * (peak_gflops(1024, 3, config.run.threads) if gflops is None else gflops)
     costs = costs_of(config, space, splits, tokens, encoder_weights(base))
-    settings = config.deciding()
-    student = published({**settings, "inputs": found.probes.name})
+    made_from = {**decided_by(config), INPUTS: found.probes.name}
     folders = {
         "teacher": (found.teacher, _state(found.teacher, CACHED)),
         "probes": (found.probes, _state(found.probes, CACHED)),
-        "search": (output / "search", _state(output / "search", DONE, settings)),
-        "student": (output / "student", _state(output / "student", DONE, student)),
+        "search": (output / "search", _state(output / "search", DONE, made_from)),
+        "student": (output / "student", _state(output / "student", DONE, published(made_from))),
         "report": (output / "metrics.json", MISSING),  # is measured anew each time
     }
     if (before := first_task(config)) is not None:

@@ -3,6 +3,8 @@
 It must not know how the student was found or trained.
 """
 
+import logging
+import shutil
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,7 +17,9 @@ from adabert_nni.pipeline.inputs import Inputs
 from adabert_nni.report.evaluation import write_evaluation
 from adabert_nni.report.html import write_html
 from adabert_nni.report.summary import write_report
-from adabert_nni.student.deploy import RECORD, deploy
+from adabert_nni.student.deploy import RECORD, deploy, is_of
+
+logger = logging.getLogger(__name__)
 
 
 def report(
@@ -57,11 +61,14 @@ def report(
 
 
 def _exported(formats: Iterable[str], splits: Splits, output: Path) -> dict[str, Any]:
-    """Export the student into ``student-<format>`` beside it, or keep what lies there; the record of each."""
+    """Export the student into ``student-<format>`` beside it, or keep what is of it there; the record of each."""
     records = {}
     for name in formats:
-        folder = output / f"student-{name}"
-        if not (folder / RECORD).is_file():
-            deploy(output / "student", name, folder, splits)
+        folder, student = output / f"student-{name}", output / "student"
+        if not is_of(folder, student):
+            if (folder / RECORD).is_file():
+                logger.warning("%s: is of another student, exporting it again", folder)
+                shutil.rmtree(folder)
+            deploy(student, name, folder, splits)
         records[name] = read_json(folder / RECORD)
     return records

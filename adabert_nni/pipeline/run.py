@@ -14,13 +14,14 @@ from adabert_nni.files import check_writable, read_json
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.model.modeling import AdaBertForSequenceClassification
 from adabert_nni.model.ops import check_ops
+from adabert_nni.pipeline.identity import INPUTS, decided_by
 from adabert_nni.pipeline.inputs import prepare
 from adabert_nni.pipeline.results import report
 from adabert_nni.pipeline.rows import read_rows
 from adabert_nni.pipeline.searching import EpochReport, Searched, refuse_other, search
 from adabert_nni.pipeline.students import fresh_student, student_config, train_and_save
 from adabert_nni.report.card import published, shareable
-from adabert_nni.spaces import FOUND, SpaceConfig, locate
+from adabert_nni.spaces import FOUND, FOUND_FILES, SpaceConfig, locate
 from adabert_nni.student.derive import derive, keep_strongest
 from adabert_nni.student.draw import draw_alike
 
@@ -59,9 +60,8 @@ def compress(config: Config, output: Path, on_epoch: EpochReport | None = None) 
         student = start_student(config, found)
         train_and_save(student, config, found.inputs, folder, checkpoint)
 
-    made_from = {**found.settings, "inputs": found.inputs.name}
-    built_resumably(output / "student", train, published(made_from), made_from)
-    return report(config, found.inputs, output, found.settings, started)
+    built_resumably(output / "student", train, published(found.made_from), found.made_from)
+    return report(config, found.inputs, output, config.deciding(), started)
 
 
 def train_fixed(
@@ -84,14 +84,15 @@ def train_fixed(
         ArchitectureError: if the file holds no architecture of known ops.
     """
     started = time.monotonic()
-    found = Architecture.load(locate(architecture, FOUND, (".json",)))
+    found = Architecture.load(locate(architecture, FOUND, FOUND_FILES))
     check_ops(found.edges.values(), str(architecture))
     space = SpaceConfig.load(config.search.space)
     if random_like:
         found = draw_alike(found, space.ops, space.dim, config.run.seed)
     splits = read_rows(config.data)
-    settings = {**config.deciding(), "architecture": found.to_dict()}
-    refuse_other(output / "student", shareable(settings))
+    settings, chosen = config.deciding(), {"architecture": found.to_dict()}
+    decided = {**decided_by(config), **chosen}
+    refuse_other(output / "student", shareable(decided))
     check_writable(output)
     inputs = prepare(config, space.dim, splits)
 
@@ -99,6 +100,6 @@ def train_fixed(
         student = fresh_student(found, config, space, inputs)
         train_and_save(student, config, inputs, folder, checkpoint)
 
-    made_from = {**settings, "inputs": inputs.name}
+    made_from = {**decided, INPUTS: inputs.name}
     built_resumably(output / "student", build, published(made_from), made_from)
-    return report(config, inputs, output, settings, started)
+    return report(config, inputs, output, {**settings, **chosen}, started)

@@ -11,6 +11,7 @@ from adabert_nni.errors import AdaBertError
 from adabert_nni.files import check_writable
 from adabert_nni.folders import check_manifest, same_meta
 from adabert_nni.model.ops import check_ops
+from adabert_nni.pipeline.identity import INPUTS, contents, decided_by, settings_in
 from adabert_nni.pipeline.inputs import Inputs, prepare
 from adabert_nni.pipeline.limits import set_limits
 from adabert_nni.pipeline.rows import read_rows, rows_of_alpha
@@ -29,13 +30,13 @@ class Searched:
         folder: with ``architecture.json``, ``search.json`` and the supernet's weights.
         inputs: what it started from.
         space: the architecture space.
-        settings: what decides the run, in the manifests of its folders.
+        made_from: what decides the run, in the manifests of its folders.
     """
 
     folder: Path
     inputs: Inputs
     space: SpaceConfig
-    settings: dict[str, Any]
+    made_from: dict[str, Any]
 
 
 def search(config: Config, output: Path, on_epoch: EpochReport | None = None) -> Searched:
@@ -43,8 +44,8 @@ def search(config: Config, output: Path, on_epoch: EpochReport | None = None) ->
     space = SpaceConfig.load(config.search.space)
     check_ops(space.ops, f"space {config.search.space}")
     splits = read_rows(config.data)
-    settings = config.deciding()
-    refuse_other(output / "search", settings)
+    decided = decided_by(config)
+    refuse_other(output / "search", decided)
     check_writable(output)
     limits = set_limits(config, space, splits.task, output)
     held = rows_of_alpha(config, splits)
@@ -74,9 +75,8 @@ def search(config: Config, output: Path, on_epoch: EpochReport | None = None) ->
             held=held,
         )
 
-    made_from = {**settings, "inputs": inputs.name}
-    folder = built_resumably(output / "search", run, settings, made_from)
-    return Searched(folder, inputs, space, settings)
+    made_from = {**decided, INPUTS: inputs.name}
+    return Searched(built_resumably(output / "search", run, made_from), inputs, space, made_from)
 
 
 def reopen(searched: Path, overrides: dict[str, Any]) -> tuple[Config, Searched]:
@@ -90,7 +90,7 @@ def reopen(searched: Path, overrides: dict[str, Any]) -> tuple[Config, Searched]
         The settings, and the search.
 
     Raises:
-        AdaBertError: if there is no finished search.
+        AdaBertError: if there is no finished search, or a file that its settings name is another one now.
     """
     folder = searched / "search" if (searched / "search").is_dir() else searched
     if not (folder / "supernet.safetensors").is_file():
@@ -99,21 +99,23 @@ def reopen(searched: Path, overrides: dict[str, Any]) -> tuple[Config, Searched]
         raise AdaBertError(
             f"{searched}: {told}; give the folder of `adabert search` or `adabert compress`, or that of the trial"
         )
-    settings = check_manifest(folder)
-    config = Config.from_mapping({**settings, **overrides}, str(folder))
+    made_from = check_manifest(folder)
+    config = Config.from_mapping({**settings_in(made_from), **overrides}, str(folder))
+    now = contents(config)
+    same_meta(folder, {key: made_from.get(key) for key in now}, now)
     space = SpaceConfig.load(config.search.space)
     return config, Searched(
-        folder, prepare(config, space.dim, read_rows(config.data)), space, settings
+        folder, prepare(config, space.dim, read_rows(config.data)), space, made_from
     )
 
 
-def refuse_other(folder: Path, settings: dict[str, Any]) -> None:
-    """Refuse a finished folder of other settings before a teacher is trained in vain.
+def refuse_other(folder: Path, decided: dict[str, Any]) -> None:
+    """Refuse a finished folder that was decided by something else before a teacher is trained in vain.
 
-    What its manifest tells beside ``settings``, such as the inputs, is compared once they are there.
+    What its manifest tells beside that, such as the inputs, is compared once they are there.
     """
     try:
         found = check_manifest(folder)
     except AdaBertError:  # there is none, or it is damaged and will be made again
         return
-    same_meta(folder, {key: found[key] for key in settings if key in found}, settings)
+    same_meta(folder, {key: found[key] for key in decided if key in found}, decided)

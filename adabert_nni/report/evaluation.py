@@ -13,7 +13,12 @@ from torch import Tensor
 from adabert_nni.data.encoding import Encoded
 from adabert_nni.data.tasks import Rows, Splits
 from adabert_nni.files import read_json, write_json
-from adabert_nni.losses import matched_layers, squared_transfer_weights, transfer_weights
+from adabert_nni.losses import (
+    UNLABELLED,
+    matched_layers,
+    squared_transfer_weights,
+    transfer_weights,
+)
 from adabert_nni.metrics import PREDICTIONS
 
 EVALUATION = "evaluation.json"
@@ -98,18 +103,19 @@ def confusion(labels: Sequence[float], answered: Sequence[int], classes: int) ->
 
 
 def mean_weights(weigh: Weigh, teacher: Tensor, labels: Tensor, depth: int) -> list[float]:
-    """The weights w of equation (4), mean over the rows.
+    """The weights w of equation (4), mean over the rows with a label: without one all layers weigh the same.
 
     Args:
         weigh: ``transfer_weights``, or that of regression.
         teacher: the probes' table, (R, J, C).
-        labels: (R,).
+        labels: (R,), ``UNLABELLED`` where a row has none; one has one at least.
         depth: K.
 
     Returns:
         One per student layer, K in all; they sum to 1.
     """
-    weights = weigh(teacher, labels, depth).mean(0)
+    known = labels != UNLABELLED
+    weights = weigh(teacher[known], labels[known], depth).mean(0)
     return [round(weight, 4) for weight in weights.tolist()]
 
 

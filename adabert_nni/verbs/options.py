@@ -11,6 +11,7 @@ from adabert_nni.config import (
     run_hash,
 )
 from adabert_nni.errors import AdaBertError
+from adabert_nni.pipeline.identity import decided_by
 from adabert_nni.spaces import SpaceConfig
 
 logger = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ def checked(config: Config) -> Config:
 def output_of(config: Config, *more: object) -> Path:
     """Where the run goes: as asked, or ``runs/<task>/<hash of the settings>``."""
     task = "own" if config.data.train else config.data.task
-    return config.run.output or Path("runs", task, run_hash(config.deciding(), *more))
+    return config.run.output or Path("runs", task, run_hash(decided_by(config), *more))
 
 
 def positive(text: str) -> int:

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from adabert_nni.data.loading import keep_apart
-from adabert_nni.data.splitting import families, split_off, subset
+from adabert_nni.data.splitting import families, split_off, subset, without_kin
 from adabert_nni.data.tasks import TASKS, Rows, Splits
 from adabert_nni.errors import AdaBertError
 
@@ -55,6 +55,14 @@ def test_families_equal_a_search_through_all_pairs():
     number = dict(zip(texts, found, strict=True))
     assert all(number[text] == number[owner[text]] for text in texts)
     assert len(set(found)) == len(set(owner.values())) > 3
+
+
+def test_what_stands_in_a_held_text_is_dropped_also_where_a_longer_row_holds_it():
+    held = single(["it is a good film indeed"])
+    more = single(["a good film", "nobody would call this a good film of its kind", "another one"])
+    assert families([held.texts[0][0], *(texts[0] for texts in more.texts)])[:2] == [1, 0]
+    assert without_kin(more, [held]).texts == more.texts[1:]
+    assert without_kin(single(["so it is a good film indeed , they say"]), [held]).texts == []
 
 
 def test_no_family_is_on_both_sides_and_classes_keep_their_shares():

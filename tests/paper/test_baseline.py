@@ -59,3 +59,13 @@ def test_every_kind_of_cell_runs_for_real(tiny_settings, small_base, tmp_path):
     assert records["random"]["depth"] == records["compress"]["depth"]
     drawn = draw_any(("std_conv_3", "max_pool_3", "skip_connect"), 2, 2, crossed["uniform"].seed)
     assert records["uniform"]["architecture"] == drawn.to_dict()
+
+
+def test_rows_with_numbers_are_refused_before_the_teacher_is_trained(tmp_path, monkeypatch):
+    (tmp_path / "rows.csv").write_text(
+        "text,stars\n" + "".join(f"row {i},{i + 0.5}\n" for i in range(300))
+    )
+    monkeypatch.setattr(baseline, "prepare", lambda *_: pytest.fail("the teacher was asked for"))
+    config = Config.from_mapping({"train": str(tmp_path / "rows.csv")}, "test")
+    with pytest.raises(AdaBertError, match=r"tinybert: the labels of .* are numbers"):
+        baseline.train_baseline(config, "tinybert", tmp_path / "run")

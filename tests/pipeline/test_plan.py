@@ -78,7 +78,7 @@ def test_what_is_missing_begun_and_finished(config, tmp_path):
     write_manifest(teacher, {})
     (probes.with_name(f"{probes.name}.checkpoint") / "000001").mkdir(parents=True)
     search.mkdir(parents=True)
-    write_manifest(search, config.deciding())
+    write_manifest(search, {**config.deciding(), "inputs": probes.name})
     then = plan.plan(config, tmp_path / "run", gflops=1.0)
     assert states(then) == ["cached", "begun", "done", "missing", "missing"]
     assert then.seconds < first.seconds

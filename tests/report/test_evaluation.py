@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from adabert_nni.data.tasks import Rows
-from adabert_nni.losses import transfer_weights
+from adabert_nni.losses import UNLABELLED, transfer_weights
 from adabert_nni.metrics import answers
 from adabert_nni.report.evaluation import MOST_EXAMPLES, MOST_LETTERS, compare, mean_weights
 
@@ -60,6 +60,7 @@ def test_answers_are_the_likeliest_class_and_its_probability():
 def test_mean_weights_by_hand():
     # equation (4): w_i = P_i(y) / sum; 0.6 and 0.9 of the true class give 0.4 and 0.6
     teacher = torch.tensor([[[0.4, 0.6], [0.1, 0.9]]])
-    assert mean_weights(transfer_weights, teacher, torch.tensor([1]), 2) == pytest.approx(
-        [0.4, 0.6]
-    )
+    by_hand = pytest.approx([0.4, 0.6])
+    assert mean_weights(transfer_weights, teacher, torch.tensor([1]), 2) == by_hand
+    with_copies = torch.cat([teacher, teacher]), torch.tensor([1, UNLABELLED])
+    assert mean_weights(transfer_weights, *with_copies, 2) == by_hand
