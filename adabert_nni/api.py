@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from adabert_nni.config import Config, load_config
+from adabert_nni.errors import AdaBertError
 from adabert_nni.verbs.options import checked, output_of, student_folder
 
 __all__ = [
@@ -136,10 +137,15 @@ def predict(
 
     Returns:
         ``{"label": ..., "probability": ...}`` a row; in regression ``{"value": ...}``.
+
+    Raises:
+        AdaBertError: if there is no student, or a row is not what it reads.
     """
     from adabert_nni.student.predict import load_classifier, predictions
 
-    rows = ((text,) if isinstance(text, str) else tuple(text) for text in texts)
+    if isinstance(texts, str):
+        raise AdaBertError(f"got the text {texts[:40]!r}; give a list of texts")
+    rows = (tuple(text) if isinstance(text, tuple | list) else (text,) for text in texts)
     found = predictions(load_classifier(student_folder(Path(student))), rows, batch)
     return [answer.told() for answer in found]
 

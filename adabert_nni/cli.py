@@ -5,9 +5,9 @@ table of verbs. Stages are imported when a verb runs, so that a wrong option is 
 """
 
 import argparse
-import difflib
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -19,6 +19,7 @@ from adabert_nni import __version__
 from adabert_nni.commands import FAILED, OK, VERBS
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.architecture import ArchitectureError
+from adabert_nni.reading import hint
 
 MISUSED, INTERRUPTED = 2, 130
 EXIT_CODES = f"""\
@@ -72,7 +73,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if verb is not None and verb not in VERBS:
         print(f"adabert: {_unknown(verb)}", file=sys.stderr)
         return MISUSED
-    args = parser().parse_args(words)
+    args, left = parser().parse_known_args(words)
+    if left and hasattr(args, "texts") and not any(word.startswith("-") for word in left):
+        args.texts += left  # which follow an option
+    elif left:
+        print(f"adabert {args.verb}: {_unknown_option(args.verb, left)}", file=sys.stderr)
+        return MISUSED
     _log(args.debug)
     try:
         return VERBS[args.verb].run(args)
@@ -103,9 +109,18 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _unknown(verb: str) -> str:
-    close = difflib.get_close_matches(verb, VERBS, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{verb!r} is no verb; {hint}there are {', '.join(VERBS)}"
+    return f"{verb!r} is no verb{hint(verb, VERBS)}; there are {', '.join(VERBS)}"
+
+
+def _unknown_option(verb: str, left: Sequence[str]) -> str:
+    option = next((word for word in left if word.startswith("-")), None)
+    if option is None:
+        return f"got {left[0]!r} and does not know what it is for; see adabert {verb} --help"
+    own = argparse.ArgumentParser(add_help=False)
+    VERBS[verb].configure(own)
+    known = re.findall(r"--[a-z0-9-]+", own.format_usage())
+    name = option.partition("=")[0]
+    return f"{name} is no option of it{hint(name, known)}; see adabert {verb} --help"
 
 
 def _log(debug: bool) -> None:
@@ -118,6 +133,8 @@ def _log(debug: bool) -> None:
         warnings.simplefilter("ignore")  # those of the libraries; ours are log lines
         for name in QUIET:
             logging.getLogger(name).setLevel(logging.ERROR)
+        # It tells in red that there is an error, or an interrupt, before that is told.
+        logging.getLogger("nni.nas.strategy.base").setLevel(logging.CRITICAL)
         register_post_import_hook(_no_bars, "transformers")
 
 

@@ -41,7 +41,7 @@ def atomic_write(path: str | Path, data: bytes | str) -> None:
     path = Path(path)
     half = _half_of(path)
     with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         try:
             with half.open("xb") as file:
                 file.write(data.encode("utf-8") if isinstance(data, str) else data)
@@ -78,11 +78,32 @@ def read_json(path: str | Path) -> Any:
 def check_writable(folder: str | Path) -> None:
     """Try to write in a folder, made if absent, before hours go into what it is for; else AdaBertError."""
     with explained(Path(folder)):
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        make_folder(Path(folder))
         with tempfile.TemporaryFile(dir=folder) as probe:  # it has no name that a kill could leave
             probe.write(bytes(1 << 12))
             probe.flush()
             os.fsync(probe.fileno())
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and its parents where they are absent; AdaBertError if it cannot be."""
+    with explained(path):
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except (
+            FileNotFoundError
+        ) as error:  # not a full disk: such as /proc, where nothing can be made
+            raise AdaBertError(f"{path}: cannot be made here; choose a writable place") from error
+
+
+def check_new(path: Path) -> None:
+    """Refuse a place that holds something already; an empty folder does not."""
+    with explained(path):
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise AdaBertError(
+                f"{path}: there is something here already, and only a new or empty folder is "
+                "filled; move it away or choose another folder"
+            )
 
 
 @contextmanager
@@ -99,13 +120,10 @@ def new_folder(path: str | Path) -> Iterator[Path]:
         AdaBertError: if ``path`` holds something (checked before the block), or is not writable.
     """
     path, half = Path(path), _half_of(Path(path))
+    check_new(path)
+    make_folder(path.parent)
     with explained(path):
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise AdaBertError(
-                f"{path}: there is something here already, and only a new or empty folder is "
-                "filled; move it away or choose another folder"
-            )
-        half.mkdir(parents=True)
+        half.mkdir()
         try:
             yield half
             for file in half.rglob("*"):

@@ -19,6 +19,7 @@ from adabert_nni.files import (
     HALF,
     confined,
     explained,
+    make_folder,
     new_folder,
     read_json,
     sha256,
@@ -84,7 +85,7 @@ def locked(path: str | Path, *, wait: bool = True) -> Iterator[None]:
     path = Path(path)
     lock = FileLock(path.with_name(path.name + ".lock"))
     with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         try:
             lock.acquire(timeout=0)
         except Timeout as error:

@@ -53,7 +53,7 @@ class DataConfig:
     max_length: Annotated[Whole, Field(ge=8, le=512)] = 128
     """Tokens kept of a row, 8 to 512"""
     selection_share: Annotated[Positive, Field(le=0.5)] = 0.1
-    """Share of the training rows held out to choose by, above 0 and up to 0.5"""
+    """Share of the training rows held out to choose by, up to 0.5; 200 rows at least, half of them at most"""
     train_rows: Count | None = None
     """Use only this many training rows, drawn by the split seed; unset: all"""
     split_seed: Annotated[Whole, Field(lt=2**32)] = 0

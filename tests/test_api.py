@@ -64,6 +64,21 @@ def test_predict_gives_a_row_for_a_row(student):
         adabert_nni.predict(student, [("good", "bad")])
 
 
+@pytest.mark.parametrize(
+    ("texts", "told"),
+    [
+        ("one text", "got the text 'one text'; give a list"),
+        (["fine", None], "row 2: got None"),
+        ([3], "row 1: got 3"),
+        (["half \ud800"], "row 1: half a surrogate"),
+        ([("one", "two")], r"got 2 text\(s\) in a row"),
+    ],
+)
+def test_predict_refuses_what_is_no_text(student, texts, told):
+    with pytest.raises(AdaBertError, match=told):
+        api.predict(student, texts)
+
+
 def test_evaluate_and_export_agree_on_the_score(student, tmp_path):
     found = adabert_nni.evaluate(student, task="mini-reviews")
     made = adabert_nni.export(student, "folded", tmp_path / "folded", task="mini-reviews")

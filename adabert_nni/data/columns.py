@@ -14,6 +14,7 @@ from typing import Any
 
 from adabert_nni.data.files_in import Source
 from adabert_nni.errors import AdaBertError
+from adabert_nni.reading import hint
 
 # Names in groups: the first group that occurs decides, and two of one group are a question.
 _PAIRS = (
@@ -83,6 +84,7 @@ def choose_columns(
     names = [name for name in _first(source) if name.strip().lower() not in _NO_DATA]
     if text is None or label is None:
         _need_header(source, names)
+    _need_told(source, told)
     texts: tuple[str, ...] = tuple(name for name in (text, text_pair) if name is not None)
     left = [name for name in names if name not in told]
     if not texts:
@@ -144,6 +146,25 @@ def _need_header(source: Source, names: list[str]) -> None:
             f"{source.where} line 1: it seems to be a row and not a header, since a column is called "
             f"{numbers[0]!r}; add a header line such as text,label, or name columns with {_OPTIONS}"
         )
+
+
+def _need_told(source: Source, told: Sequence[str]) -> None:
+    """Refuse a name that the first row lacks, and a line whose cells something else parts than the suffix says."""
+    columns = list(_first(source))
+    other = next(
+        (mark for mark in (";", "\t", "|") if len(columns) == 1 and mark in columns[0]), None
+    )
+    if other is not None:
+        raise AdaBertError(
+            f"{source.where} line 1: its one column is called {columns[0]!r}; cells seem to be parted by "
+            f"{other!r}: write commas (.csv) or tabs (.tsv)"
+        )
+    for name in told:
+        if name not in columns:
+            raise AdaBertError(
+                f"{source.where}: no column {name!r}{hint(name, columns)}, there are {', '.join(columns)}; name "
+                f"them with {_OPTIONS}, or add a header line"
+            )
 
 
 def _need_name(source: Source, label: str) -> None:

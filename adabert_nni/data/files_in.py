@@ -93,7 +93,9 @@ def to_table(source: Source, texts: tuple[str, ...], label: str | None) -> Table
                 f"{at}: no column {missing[0]!r}, there are {', '.join(record)}; name them with "
                 "--text, --text-pair and --label, or add a header line"
             )
-        table.texts.append(tuple(_text(record[name], f"{at} column {name!r}") for name in texts))
+        table.texts.append(
+            tuple(check_text(record[name], f"{at} column {name!r}") for name in texts)
+        )
         table.labels.append(label and _label(record[label], f"{at} column {label!r}"))
         table.lines.append(line)
     return table
@@ -114,19 +116,22 @@ def read_texts(path: Path, texts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
                 f"{at}: no column {missing[0]!r}, there are {', '.join(record)}; name them with "
                 "--text and --text-pair"
             )
-        yield tuple(_text(record[name], f"{at} column {name!r}") for name in texts)
+        yield tuple(check_text(record[name], f"{at} column {name!r}") for name in texts)
 
 
-def _text(value: object, at: str) -> str:
+def check_text(value: object, at: str) -> str:
+    """``value``, which must be a string of whole characters; AdaBertError says what is wrong ``at`` where."""
     if not isinstance(value, str):
         raise AdaBertError(f"{at}: got {value!r}, a text must be a string; put it in quotes")
     if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
-        raise AdaBertError(f"{at}: half a surrogate pair is no character; repair the \\u escape")
+        raise AdaBertError(
+            f"{at}: half a surrogate pair is no character; repair the \\u escape, or give UTF-8"
+        )
     return value
 
 
 def _label(value: object, at: str) -> str | None:
-    if value is None or (isinstance(value, str | float) and str(value).strip() in ("", "nan")):
+    if value is None or str(value).strip().lower() in ("", "nan"):
         return None
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else repr(value)

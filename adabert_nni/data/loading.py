@@ -88,14 +88,16 @@ def load_splits(
         known = get_task(task)
         rows, held, more = _known(known, None if data_dir is None else Path(data_dir))
     for name, part in (("training", rows), ("validation", held), ("unlabelled", more)):
-        empty = sum(any(not text.strip() for text in texts) for texts in part.texts)
-        if empty:
+        if empty := sum(any(not text.strip() for text in texts) for texts in part.texts):
             logger.warning("%s: %d of %d rows have an empty text; kept", name, empty, len(part))
     known_texts = set(rows.texts)
     twice = sum(texts in known_texts for texts in held.texts)
     if twice:
         logger.warning("%d of %d validation rows have a training row's text", twice, len(held))
     count = min(max(round(selection_share * len(rows)), _LEAST_SELECTION), len(rows) // 2)
+    if count != round(selection_share * len(rows)):
+        told = "selection: %d of %d rows and not %g of them: at least %d, and at most half"
+        logger.info(told, count, len(rows), selection_share, _LEAST_SELECTION)
     rest, chosen = split_off(rows, count, (seed, _SELECT), known.problem.strata(rows.labels))
     if train_rows is not None:
         rest = _subset(rest, train_rows, known, seed)

@@ -85,13 +85,14 @@ def load_own(
         task = replace(task, problem=PROBLEMS[kind], metrics=PROBLEMS[kind].metrics)
     rows, more = _read(table, task).by_label()
     more = _joined(more, _texts_of(splits.get(UNLABELLED), columns), len(table.lines))
+    if len(more):
+        logger.info("%s: %d rows have no label; the teacher tells of them", train, len(more))
     if unlabelled is not None:
         source = read_source(unlabelled)
         told_split = UNLABELLED if UNLABELLED in source else TRAIN
         extra = _texts_of(_need(source, told_split, unlabelled)[told_split], columns)
         more = _joined(more, extra, max([len(table.lines) - 1, *more.ids]) + 1)
-    if len(more):
-        logger.info("%s: %d rows have no label; the teacher tells of them", train, len(more))
+        logger.info("%s: %d more rows for the teacher to tell of", unlabelled, len(extra))
     held = _held(train, validation, splits, columns, task)
     if held is None:
         classes = task.problem.strata(rows.labels)

@@ -31,7 +31,7 @@ def file_records(path: Path) -> Iterator[Record]:
         AdaBertError: naming file and line, if it is missing, empty, not UTF-8 (a BOM is fine), broken or of
             another kind.
     """
-    names = path.name.removesuffix(".gz")
+    names = path.name.lower().removesuffix(".gz")
     reader = next((read for suffix, read in _READERS.items() if names.endswith(suffix)), None)
     if reader is None:
         allowed = ", ".join(f"{suffix}[.gz]" for suffix in _READERS)
@@ -41,7 +41,7 @@ def file_records(path: Path) -> Iterator[Record]:
 
 def _lines(path: Path) -> Iterator[str]:
     """The lines of a file as they stand, read as they are asked for: a file may be larger than memory."""
-    packed = path.suffix == ".gz"
+    packed = path.suffix.lower() == ".gz"
     try:
         with gzip.open(path) if packed else path.open("rb") as file:
             blank: list[str] = []

@@ -74,4 +74,5 @@ def train_baseline(config: Config, name: str, output: Path) -> dict[str, Any]:
         settings=settings,
         repetitions=config.run.repetitions,
         seconds=time.monotonic() - started,
+        longest=config.data.max_length,
     )

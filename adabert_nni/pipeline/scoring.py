@@ -3,13 +3,15 @@
 Wires the stages, computes nothing; every result is plain JSON. No teacher is needed.
 """
 
+import logging
 import time
 from pathlib import Path
 from typing import Any
 
 from adabert_nni.config import DataConfig
-from adabert_nni.data.files_in import Table, read_table
-from adabert_nni.data.labels import to_values
+from adabert_nni.data.columns import choose_columns
+from adabert_nni.data.files_in import Table, read_file, to_table
+from adabert_nni.data.labels import to_classes, to_values
 from adabert_nni.data.tasks import Rows
 from adabert_nni.errors import AdaBertError
 from adabert_nni.metrics import score
@@ -17,6 +19,9 @@ from adabert_nni.pipeline.rows import read_rows
 from adabert_nni.problems import CLASSIFICATION
 from adabert_nni.progress import progress
 from adabert_nni.student.predict import Classifier, load_classifier, predictions
+from adabert_nni.student.task import check_task
+
+logger = logging.getLogger(__name__)
 
 
 def evaluate(student: Path, data: DataConfig, batch: int = 64) -> dict[str, Any]:
@@ -35,11 +40,7 @@ def evaluate(student: Path, data: DataConfig, batch: int = 64) -> dict[str, Any]
     """
     classifier = load_classifier(student)
     splits = read_rows(data)
-    if list(splits.task.labels) != classifier.labels:
-        raise AdaBertError(
-            f"{student}: knows the classes {', '.join(classifier.labels)}, but {splits.task.name} has "
-            f"{', '.join(splits.task.labels)}; give the rows that it was made for, or --rows FILE"
-        )
+    check_task(classifier.config, splits.task, student)
     return {
         "task": splits.task.name,
         **_scores(classifier, splits.validation, splits.task.metrics, batch),
@@ -47,35 +48,53 @@ def evaluate(student: Path, data: DataConfig, batch: int = 64) -> dict[str, Any]
 
 
 def evaluate_file(
-    student: Path, file: Path, texts: tuple[str, ...], label: str, batch: int = 64
+    student: Path,
+    file: Path,
+    batch: int = 64,
+    *,
+    text: str | None = None,
+    text_pair: str | None = None,
+    label: str | None = None,
 ) -> dict[str, Any]:
-    """Score a student on all rows of a file; arguments and result as ``evaluate``, ``task`` is the file."""
-    classifier = load_classifier(student)
-    table, problem = read_table(file, texts, label), classifier.problem
-    if problem is not CLASSIFICATION:
-        return {
-            "task": str(file),
-            **_scores(classifier, _valued(table, file), problem.metrics, batch),
-        }
-    ids: dict[str | None, int] = {name: index for index, name in enumerate(classifier.labels)}
+    """Score a student on all rows of a file that have a label.
+
+    Args:
+        student: its folder.
+        file: csv, tsv or jsonl, plain or .gz.
+        batch: rows per step.
+        text: column of the first text; None guesses it, and that of a second one.
+        text_pair: column of the second text.
+        label: column of the label; None guesses it.
+
+    Returns:
+        As ``evaluate``; ``task`` is the file.
+
+    Raises:
+        AdaBertError: if there is no student, or the file lacks a column, a label or has one that is unknown.
+    """
+    classifier, source = load_classifier(student), read_file(file)
+    columns = choose_columns(source, text, text_pair, label)
+    table, problem = to_table(source, columns.texts, columns.label), classifier.problem
+    if problem is CLASSIFICATION:
+        _check_known(table, classifier.labels)
+        rows, without = to_classes(table, tuple(classifier.labels)).by_label()
+    else:
+        rows, without = to_values(table).by_label()
+    if len(without):
+        logger.warning("%s: %d rows have no label; dropped", file, len(without))
+    if not len(rows):
+        raise AdaBertError(f"{file}: no row has a label in column {columns.label!r}; add labels")
+    metrics = ("accuracy",) if problem is CLASSIFICATION else problem.metrics
+    return {"task": str(file), **_scores(classifier, rows, metrics, batch)}
+
+
+def _check_known(table: Table, names: list[str]) -> None:
     for name, line in zip(table.labels, table.lines, strict=True):
-        if name not in ids:
+        if name is not None and name not in names:
             raise AdaBertError(
-                f"{file} line {line}: got label {name!r}, the student knows "
-                f"{', '.join(classifier.labels[:20])}; correct the label or drop the row"
+                f"{table.where} line {line}: got label {name!r}, the student knows "
+                f"{', '.join(names[:20])}; correct the label or drop the row"
             )
-    rows = Rows(table.texts, [ids[name] for name in table.labels], list(range(len(table.lines))))
-    return {"task": str(file), **_scores(classifier, rows, ("accuracy",), batch)}
-
-
-def _valued(table: Table, file: Path) -> Rows:
-    """The rows of a file with values as labels, which none may lack."""
-    rows, unknown = to_values(table).by_label()
-    if len(unknown):
-        raise AdaBertError(
-            f"{file} line {table.lines[unknown.ids[0]]}: has no label; add it or drop the row"
-        )
-    return rows
 
 
 def _scores(

@@ -24,6 +24,7 @@ from adabert_nni.report.tables import (
 )
 
 PAGE, CELL = "report.html", "cell.svg"
+OF_OWN_ROWS = ("train", "validation")
 SECONDS = {
     "teacher_seconds": "fine-tuning the teacher",
     "student_seconds": "training the student",
@@ -46,8 +47,11 @@ def write_html(folder: Path, others: Sequence[Path] = (), output: Path | None = 
         AdaBertError: if a folder holds no finished run, an altered one, or one of another task.
     """
     run, path = read_run(folder), output or folder / PAGE
+    compared = [read_run(other) for other in others]
+    for other in compared:
+        _check_comparable(run, other)
     try:
-        text = page(run, [read_run(other) for other in others])
+        text = page(run, compared)
     except (LookupError, TypeError, AttributeError, UndefinedError) as error:
         raise AdaBertError(
             f"{folder}: a file of the run lacks what a report shows ({error!r}); it was altered or is "
@@ -68,12 +72,6 @@ def redraw(folder: Path) -> Path:
 
 def page(run: Run, others: Sequence[Run] = ()) -> str:
     """The page of ``run``, and of how it compares with ``others``, as HTML."""
-    for other in others:
-        if other.metrics.get("task") != run.metrics.get("task"):
-            raise AdaBertError(
-                f"report: {run.folder} is of the task {run.metrics.get('task')} and {other.folder} of "
-                f"{other.metrics.get('task')}; give runs of one task"
-            )
     loader = PackageLoader("adabert_nni", "report")
     jinja = Environment(
         loader=loader,
@@ -100,6 +98,20 @@ def page(run: Run, others: Sequence[Run] = ()) -> str:
         times=_times(run.metrics),
         palette=Markup(palette()),
     )
+
+
+def _check_comparable(run: Run, other: Run) -> None:
+    """Refuse a run of another task, or of own rows from another file."""
+    one, two = (
+        [each.metrics.get("task"), each.metrics.get("metric")]
+        + [Path(str(each.settings.get(key))).name for key in OF_OWN_ROWS]
+        for each in (run, other)
+    )
+    if one != two:
+        apart = ", ".join(f"{a} and {b}" for a, b in zip(one, two, strict=True) if a != b)
+        raise AdaBertError(
+            f"{run.folder} and {other.folder} are of other tasks or rows ({apart}); give runs of one task"
+        )
 
 
 def palette() -> str:

@@ -85,6 +85,7 @@ def write_comparison(
     settings: dict[str, Any],
     repetitions: int,
     seconds: float,
+    longest: int,
 ) -> dict[str, Any]:
     """Measure a student of any kind as ``write_report`` does; write the files that need no architecture.
 
@@ -96,11 +97,13 @@ def write_comparison(
         settings: what the student was made from, for the record.
         repetitions: as in ``write_report``.
         seconds: as in ``write_report``.
+        longest: tokens that rows were cut to; no more are timed.
 
     Returns:
         What ``metrics.json`` says.
     """
-    metrics = compare(output, student, teacher, task=task, repetitions=repetitions, seconds=seconds)
+    limits = {"repetitions": repetitions, "longest": longest}
+    metrics = compare(output, student, teacher, task=task, seconds=seconds, **limits)
     _record(output, teacher, metrics, settings)
     return metrics
 
@@ -119,6 +122,7 @@ def compare(
     task: Task,
     repetitions: int,
     seconds: float,
+    longest: int = LENGTH,
 ) -> dict[str, Any]:
     """Scores, sizes and times of the student in ``output`` beside its teacher's, as in ``write_report``."""
     teacher_model = load_local(teacher)
@@ -126,7 +130,8 @@ def compare(
         read_json(teacher / "metrics.json"),
         read_json(output / "student" / "scores.json"),
     )
-    length = min(LENGTH, setting(student, "max_position_embeddings", LENGTH))
+    reads = [setting(one, "max_position_embeddings", LENGTH) for one in (student, teacher_model)]
+    length = min(LENGTH, longest, *reads)
     logger.info(
         "report: timing student, teacher and BERT-base, %d passes of each at least", repetitions + 1
     )

@@ -21,14 +21,15 @@ from adabert_nni.data.batches import loader
 from adabert_nni.data.encoding import Encoded, encode
 from adabert_nni.data.tasks import Rows, Splits, Task
 from adabert_nni.errors import AdaBertError
-from adabert_nni.files import new_folder, read_json, sha256, write_json
-from adabert_nni.folders import MANIFEST, check_manifest
+from adabert_nni.files import check_new, new_folder, read_json, sha256, write_json
+from adabert_nni.folders import MANIFEST, check_manifest, write_manifest
 from adabert_nni.metrics import score
 from adabert_nni.model.modeling import AdaBertForSequenceClassification
 from adabert_nni.student.export import save_tokenizer
 from adabert_nni.student.formats import FORMATS, get_format
 from adabert_nni.student.onnx_graph import Logits
 from adabert_nni.student.parity import export_student, logits, made_up
+from adabert_nni.student.task import check_task
 from adabert_nni.student.vocabulary import prune_vocabulary
 
 logger = logging.getLogger(__name__)
@@ -98,14 +99,17 @@ def deploy(
 
     Raises:
         AdaBertError: as ``load_student``, ``export_student`` and ``prune_vocabulary``; if ``output``
-            holds something; if a vocabulary is to be pruned without training rows.
+            holds something; if rows are of another task; if a vocabulary is to be pruned without training rows.
     """
     form = get_format(name)
     if prune and splits is None:
         raise AdaBertError(
             "export: a vocabulary is pruned to a task's texts, but none are given; add --task or --train"
         )
+    check_new(output)
     student, tokenizer = load_student(folder)
+    if splits is not None:
+        check_task(student.config, splits.task, folder)
     kept, spoken = student, tokenizer
     if prune and splits is not None:
         texts = [text for texts in splits.train.texts for text in texts]
@@ -132,6 +136,7 @@ def deploy(
             record |= {f"student_{metric}": value for metric, value in old.items()} | new
         _save_around(kept, spoken, half)
         write_json(half / RECORD, record)
+        write_manifest(half, {})
     return record
 
 
@@ -151,8 +156,10 @@ def load_export(folder: Path) -> nn.Module:
         What maps ids and mask (B, L) to logits (B, C).
 
     Raises:
-        AdaBertError: if it holds no export, or one whose file may run code as it is read.
+        AdaBertError: if it holds no export, a damaged one, or one whose file may run code as it is read.
     """
+    if (folder / MANIFEST).is_file():  # older ones lack it
+        check_manifest(folder)
     record = read_json(folder / RECORD)
     name = record.get("format") if isinstance(record, dict) else None
     if not isinstance(name, str) or name not in FORMATS:

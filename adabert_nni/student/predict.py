@@ -15,12 +15,14 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
 from adabert_nni.data.batches import loader
 from adabert_nni.data.encoding import encode
+from adabert_nni.data.files_in import check_text
 from adabert_nni.data.tasks import Rows
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.modeling import AdaBertConfig
-from adabert_nni.problems import CLASSIFICATION, PROBLEMS, Problem
+from adabert_nni.problems import Problem
 from adabert_nni.student.deploy import LOCAL, RECORD, load_export, load_student
 from adabert_nni.student.onnx_graph import Logits
+from adabert_nni.student.task import classes_of, problem_of, texts_of
 from adabert_nni.training import row_positions
 
 WINDOW = 64  # batches that are sorted together
@@ -37,19 +39,17 @@ class Classifier:
     @property
     def columns(self) -> int:
         """Texts of a row, 1 or 2."""
-        return 1 if self.config.sep_token_id is None else 2
+        return texts_of(self.config)
 
     @property
     def labels(self) -> list[str]:
         """Class names by id."""
-        names = {int(index): str(name) for index, name in (self.config.id2label or {}).items()}
-        return [names[index] for index in sorted(names)]
+        return classes_of(self.config)
 
     @property
     def problem(self) -> Problem:
         """What kind of problem it was made for."""
-        known = {problem.hf_name: problem for problem in PROBLEMS.values()}
-        return known.get(str(self.config.problem_type), CLASSIFICATION)
+        return problem_of(self.config)
 
 
 @dataclass(frozen=True)
@@ -109,21 +109,25 @@ def predictions(
         One answer a row.
 
     Raises:
-        AdaBertError: if a row has one text too many or too few.
+        AdaBertError: if a row has one text too many or too few, or what is no text; if an answer is no number.
     """
-    source = iter(rows)
+    source, answered = iter(rows), 0
     while window := list(islice(source, WINDOW * batch)):
         wrong = next((row for row in window if len(row) != classifier.columns), None)
         if wrong is not None:
             raise AdaBertError(
-                f"predict: got {len(wrong)} text(s) in a row ({wrong[0][:40]!r}), this student reads "
+                f"got {len(wrong)} text(s) in a row ({wrong[0][:40]!r}), this student reads "
                 f"{classifier.columns}; {_REMEDY[classifier.columns]}"
             )
+        for number, texts in enumerate(window, start=answered + 1):
+            for text in texts:
+                check_text(text, f"row {number}")
         found, labels = _window(classifier, window, batch), classifier.labels
         shares, best = (part.tolist() for part in found.softmax(-1).max(-1))
         values = found.squeeze(1).tolist() if len(labels) == 1 else [None] * len(window)
         for texts, index, share, value in zip(window, best, shares, values, strict=True):
             yield Answer(texts, labels[index], share, value)
+        answered += len(window)
 
 
 _REMEDY = {
@@ -146,5 +150,7 @@ def _window(classifier: Classifier, texts: list[tuple[str, ...]], batch: int) ->
             logits.append(found.float().cpu())
             ids.append(part["ids"])
     ordered = torch.empty_like(found := torch.cat(logits))
+    if not found.isfinite().all():
+        raise AdaBertError("an answer is no finite number; the model's files are damaged")
     ordered[row_positions(encoded, torch.cat(ids))] = found
     return ordered

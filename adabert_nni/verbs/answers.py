@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adabert_nni.errors import AdaBertError
+from adabert_nni.files import make_folder
 
 if TYPE_CHECKING:
     from adabert_nni.student.predict import Answer
@@ -22,9 +23,7 @@ COLUMNS = ("text", "text_pair")
 def in_tuples(texts: list[str], columns: int) -> Iterator[tuple[str, ...]]:
     """Texts as rows of ``columns``; AdaBertError if they do not come out even."""
     if len(texts) % columns:
-        raise AdaBertError(
-            f"predict: got {len(texts)} texts for a student of pairs; give two a row"
-        )
+        raise AdaBertError(f"got {len(texts)} texts for a student of pairs; give two a row")
     return zip(*[iter(texts)] * columns, strict=True)
 
 
@@ -78,7 +77,7 @@ def written(lines: Iterator[str], path: Path) -> int:
     """
     half, count = path.with_name(f".{path.name}.partial"), 0
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with half.open("w", encoding="utf-8", newline="\n") as file:
             for line in lines:
                 file.write(line + "\n")

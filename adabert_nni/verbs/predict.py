@@ -42,8 +42,7 @@ def scored(student: Path, rows: Path | None, given: dict[str, Any], batch: int) 
         )
     from adabert_nni.pipeline import scoring
 
-    columns = _columns(given.get("text"), given.get("text_pair"))
-    return scoring.evaluate_file(student, rows, columns, given.get("label", "label"), batch)
+    return scoring.evaluate_file(student, rows, batch, **given)
 
 
 def data_of(student: Path, given: dict[str, Any]) -> DataConfig:
@@ -69,6 +68,13 @@ def data_of(student: Path, given: dict[str, Any]) -> DataConfig:
         known = {key for key in STAGES["data"].__pydantic_fields__}
         settings = read_json(told)["settings"]
         given = {**{key: settings[key] for key in known & settings.keys()}, **given}
+        for key in ("train", "validation"):  # as the run was given them, in its working folder
+            path = settings.get(key)
+            if path and Path(path).suffix and not Path(path).exists():
+                raise AdaBertError(
+                    f"{told}: the run's {key} rows, {path}, are not found from here; go to the folder that it "
+                    "was run in, or give --train, --task or --rows"
+                )
     data = Config.from_mapping(given, "settings").data
     if data.train is None:
         from adabert_nni.data.tasks import get_task
@@ -83,9 +89,9 @@ def predict(args: argparse.Namespace) -> Iterator[str]:
     suffix = args.output.suffix[1:] if args.output is not None else "jsonl"
     write = FORMATS.get(form := args.format or suffix)
     if write is None:
-        raise AdaBertError(f"predict: format is {form!r}, it must be one of {', '.join(FORMATS)}")
+        raise AdaBertError(f"format is {form!r}, it must be one of {', '.join(FORMATS)}")
     if args.texts and args.input is not None:
-        raise AdaBertError("predict: texts and --input are given; give one of them")
+        raise AdaBertError("texts and --input are given; give one of them")
     from adabert_nni.progress import progress
     from adabert_nni.student.predict import load_classifier, predictions
 

@@ -75,6 +75,18 @@ def test_what_is_told_is_taken_and_helps_to_guess_the_rest():
     assert guess(source(one="words", two="class"), text="one") == ("one", "two")
 
 
+@pytest.mark.parametrize("asked", [{"text": "Words"}, {"text": "words", "label": "Words"}])
+def test_a_name_that_is_no_column_is_told_with_the_closest(asked):
+    with pytest.raises(AdaBertError, match=r"no column 'Words' \(did you mean 'words'\?\)"):
+        guess(source(words="words", y="int"), **asked)
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+def test_cells_that_something_else_parts_are_told_so(mark):
+    with pytest.raises(AdaBertError, match="cells seem to be parted by"):
+        guess(source(**{f"text{mark}label": "words"}))
+
+
 def test_columns_that_are_told_are_no_guess():
     assert choose_columns(source(a="words", b="int"), "a", None, "b") == Columns(("a",), "b", False)
 

@@ -143,8 +143,8 @@ def test_a_label_that_is_nothing_leaves_the_row_without_one(tmp_path, cell):
 
 
 def test_an_empty_cell_of_a_csv_is_no_label(tmp_path):
-    path = write(tmp_path, "a.csv", "text,label\nok,1\nno, \nnone,\n")
-    assert read_table(path, ("text",), "label").labels == ["1", None, None]
+    path = write(tmp_path, "a.csv", "text,label\nok,1\nno, \nnone,\nnothing,NaN\n")
+    assert read_table(path, ("text",), "label").labels == ["1", None, None, None]
 
 
 def test_numbers_are_labels_and_a_whole_one_has_no_fraction(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from adabert_nni.data.tasks import get_task
 from adabert_nni.errors import AdaBertError
+from adabert_nni.files import check_writable
 from adabert_nni.folders import built_once, check_manifest
 from adabert_nni.student.deploy import load_student
 from adabert_nni.teacher.loading import load_classifier, load_config, load_tokenizer
@@ -81,3 +83,9 @@ def test_any_manifest_in_a_cache_is_refused_or_built_again(tmp_path_factory, con
         assert check_manifest(path) == {"seed": 1}
         for file in path.iterdir():
             file.unlink()
+
+
+@pytest.mark.parametrize("make", [check_writable, lambda path: built_once(path / "x", print)])
+def test_a_place_where_nothing_can_be_made_is_one_sentence(make):
+    with pytest.raises(AdaBertError, match=r"/proc/here.*: cannot be made here"):
+        make(Path("/proc/here"))

@@ -61,6 +61,12 @@ def test_every_kind_of_cell_runs_for_real(tiny_settings, small_base, tmp_path):
     assert records["uniform"]["architecture"] == drawn.to_dict()
 
 
+def test_a_baseline_is_timed_with_the_tokens_that_a_student_is(tiny_settings, small_base, tmp_path):
+    flat = {**tiny_settings, **TASK, "max_length": 32, "baseline_epochs": 1}
+    config = Config.from_mapping(flat, "test")
+    assert baseline.train_baseline(config, "bilstm-soft", tmp_path / "run")["length"] == 32
+
+
 def test_rows_with_numbers_are_refused_before_the_teacher_is_trained(tmp_path, monkeypatch):
     (tmp_path / "rows.csv").write_text(
         "text,stars\n" + "".join(f"row {i},{i + 0.5}\n" for i in range(300))

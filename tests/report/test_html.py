@@ -8,7 +8,7 @@ import pytest
 from adabert_nni import cli
 from adabert_nni.data.tasks import Rows
 from adabert_nni.errors import AdaBertError
-from adabert_nni.files import write_json
+from adabert_nni.files import read_json, write_json
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.report.evaluation import compare
 from adabert_nni.report.html import page, redraw, write_html
@@ -239,10 +239,22 @@ def test_runs_of_two_tasks_are_not_compared(run, tmp_path):
     write_json(tmp_path / "other" / "metrics.json", {**METRICS, "task": "sst2"})
     Architecture(2, 1, {"0_2": "zero", "1_2": "zero"}).save(tmp_path / "other/architecture.json")
     with pytest.raises(
-        AdaBertError, match=r"of the task own and .* of sst2; give runs of one task"
+        AdaBertError, match=r"of other tasks or rows \(own and sst2\); give runs of one task"
     ):
         write_html(run, [tmp_path / "other"])
     assert not (run / "report.html").exists()
+
+
+def test_own_rows_of_another_file_are_not_compared(run, tmp_path):
+    told = read_json(run / "settings.json")
+    (tmp_path / "other").mkdir()
+    write_json(tmp_path / "other" / "metrics.json", METRICS)
+    write_json(
+        tmp_path / "other" / "settings.json",
+        {**told, "settings": {**told["settings"], "train": "there/other.csv"}},
+    )
+    with pytest.raises(AdaBertError, match=r"of other tasks or rows \(.* and other.csv\)"):
+        write_html(run, [tmp_path / "other"])
 
 
 def test_the_verbs_write_page_and_drawing_and_refuse_a_folder_without_a_run(

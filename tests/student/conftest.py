@@ -27,6 +27,7 @@ def made_student() -> Callable[..., AdaBertForSequenceClassification]:
         layout: str = "joint",
         dim: int = 12,
         vocab_size: int = 50,
+        names: tuple[str, ...] = ("a", "b", "c"),
     ) -> AdaBertForSequenceClassification:
         draw = random.Random(seed)
         nodes = 3 if edges is not None else draw.randint(1, 4)
@@ -42,7 +43,7 @@ def made_student() -> Callable[..., AdaBertForSequenceClassification]:
                     max_position_embeddings=40,
                     sep_token_id=SEP if pair else None,
                     pair_layout=layout,
-                    num_labels=3,
+                    id2label=dict(enumerate(names)),
                 )
             )
             look_trained(student)

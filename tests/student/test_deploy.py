@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import zipfile
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from adabert_nni.data.embedded import generate
 from adabert_nni.data.tasks import Rows, Splits, get_task
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import read_json
+from adabert_nni.folders import write_manifest
 from adabert_nni.student.deploy import deploy, load_export, load_student
 from adabert_nni.student.export import save_student
 
@@ -20,7 +22,8 @@ from adabert_nni.student.export import save_student
 def folder(made_student, tiny_tokenizer, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run") / "student"
     folder.mkdir()
-    student = made_student(seed=1, vocab_size=len(tiny_tokenizer))
+    names = get_task("mini-reviews").labels
+    student = made_student(seed=1, vocab_size=len(tiny_tokenizer), names=names)
     save_student(student, tiny_tokenizer, folder, scores={}, history=[], seconds=0.0)
     return folder
 
@@ -80,6 +83,9 @@ def test_a_torch_program_that_may_run_code_is_not_read(folder, tmp_path):
     buffer = io.BytesIO()
     torch.save(Touch(tmp_path / "ran"), buffer)
     crafted(tmp_path / "out" / "model.pt2", buffer.getvalue())
+    with pytest.raises(AdaBertError, match="altered or damaged"):
+        load_export(tmp_path / "out")
+    write_manifest(tmp_path / "out", {})  # as whoever crafted it would
     with pytest.raises(AdaBertError, match="torch runs code of such a program as it reads it"):
         load_export(tmp_path / "out")
     assert not (tmp_path / "ran").exists()
@@ -100,6 +106,30 @@ def test_accuracy_stands_beside_the_students(folder, tmp_path):
     record = deploy(folder, "bf16", tmp_path / "out", splits())
     assert abs(record["accuracy"] - record["student_accuracy"]) <= 0.05
     assert record["bytes"] < record["student_bytes"]
+
+
+@pytest.mark.parametrize(
+    ("task", "told"),
+    [
+        (replace(get_task("mini-reviews"), labels=("positive", "negative")), "knows the classes"),
+        (replace(get_task("mini-reviews"), labels=("negative", "neutral", "positive")), "neutral"),
+        (replace(get_task("mini-reviews"), texts=("a", "b")), "reads one text a row, but .* pairs"),
+    ],
+)
+def test_rows_of_another_task_tell_nothing_of_a_student(folder, tmp_path, task, told):
+    with pytest.raises(AdaBertError, match=told):
+        deploy(folder, "folded", tmp_path / "out", replace(splits(), task=task))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["folded.safetensors", "config.json"])
+def test_a_flipped_bit_in_an_export_is_found(folder, tmp_path, name):
+    deploy(folder, "folded", tmp_path / "out")
+    data = bytearray((tmp_path / "out" / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "out" / name).write_bytes(data)
+    with pytest.raises(AdaBertError, match=f"{name}: its sha256 is"):
+        load_export(tmp_path / "out")
 
 
 def test_a_pruned_vocabulary_needs_texts(folder, tmp_path):

@@ -43,6 +43,7 @@ def run_folder(tiny_tokenizer, tiny_teacher_dir, tmp_path, monkeypatch):
         Architecture(1, 1, {"0_2": "std_conv_3", "1_2": "skip_connect"}).to_dict(),
         vocab_size=len(tiny_tokenizer),
         hidden_size=8,
+        id2label={0: "negative", 1: "positive"},
     )
     student = AdaBertForSequenceClassification(config).eval()
     save_student(student, tiny_tokenizer, folder, scores={}, history=[], seconds=0.0)

@@ -54,6 +54,12 @@ def test_texts_of_the_command_line_are_answered_as_each_alone_would_be(student, 
     assert [(row["label"], row["probability"]) for row in found] == [alone(t) for t in TEXTS]
 
 
+def test_texts_may_follow_options(student, capsys):
+    first = said(capsys, "predict", student, "fine", "a dull film", "--format", "csv")
+    assert said(capsys, "predict", student, "fine", "--format", "csv", "a dull film") == first
+    assert said(capsys, "predict", student, "--format", "csv", "fine", "a dull film") == first
+
+
 def test_the_order_stays_over_batches_and_windows(student, capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(predict, "WINDOW", 2)  # of 2 x 3 rows
     texts = [" ".join(["dull"] * (1 + 7 * i % 11)) for i in range(20)]
@@ -153,6 +159,10 @@ def test_evaluate_scores_all_rows_of_a_file_by_the_names_of_classes(student, cap
     words = ["--rows", tmp_path / "more.tsv", "--text", "review", "--label", "stars"]
     assert "50 rows in" in (told := said(capsys, "evaluate", student, *words))
     assert f"accuracy {100 * right / 50:.2f} %" in told
+    with (tmp_path / "more.tsv").open("a") as file:
+        file.write("without a label\t\n")
+    guessed = said(capsys, "evaluate", student, "--rows", tmp_path / "more.tsv")
+    assert "50 rows in" in guessed and f"accuracy {100 * right / 50:.2f} %" in guessed
 
 
 @pytest.mark.parametrize(
@@ -167,6 +177,8 @@ def test_evaluate_scores_all_rows_of_a_file_by_the_names_of_classes(student, cap
         (["predict", "STUDENT", "x", "--output", "a.xml"], ["xml", "jsonl"]),
         (["predict", "STUDENT", "x", "--input", "rows.csv"], ["--input", "one of them"]),
         (["predict", "STUDENT", "x", "--batch", "0"], ["'0'"]),
+        (["predict", "STUDENT", "x", "--fromat", "csv"], ["--fromat", "did you mean '--format'"]),
+        (["evaluate", "STUDENT", "more"], ["'more'", "evaluate --help"]),
         (["evaluate", "nowhere"], ["nowhere"]),
         (["evaluate", "STUDENT", "--task", "mini-claims"], ["entailment", "positive"]),
         (["evaluate", "STUDENT", "--rows", "rows.csv", "--task", "sst2"], ["task", "label"]),

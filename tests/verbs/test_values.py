@@ -80,9 +80,11 @@ def test_evaluate_scores_the_values_of_a_file(student, values, tmp_path):
     assert found["rmse"] == near(1.0)
     mean = sum(labels) / 3
     assert found["r2"] == pytest.approx(1 - 3 / sum((v - mean) ** 2 for v in labels), abs=1e-4)
-    with pytest.raises(AdaBertError, match="line 2: has no label"):
-        rows = rows_file(tmp_path / "b.jsonl", [1.5, None, 2.5])
-        evaluate(student, rows, text="review", label="stars")
+    some = rows_file(tmp_path / "b.jsonl", [labels[0], None, labels[2]])
+    assert evaluate(student, some, text="review", label="stars")["rows"] == 2
+    with pytest.raises(AdaBertError, match="no row has a label in column 'stars'"):
+        none = rows_file(tmp_path / "c.jsonl", [None, None, None])
+        evaluate(student, none, text="review", label="stars")
 
 
 def test_an_export_tells_no_agreement_of_classes_and_is_served_as_values(
