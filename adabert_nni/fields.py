@@ -20,7 +20,11 @@ Positive = Annotated[float, BeforeValidator(_no_bool), Field(gt=0)]
 Rate = Annotated[float, BeforeValidator(_no_bool), Field(gt=0, le=1)]
 Share = Annotated[float, BeforeValidator(_no_bool), Field(ge=0, le=1)]
 BelowOne = Annotated[float, BeforeValidator(_no_bool), Field(ge=0, lt=1)]
-Text = Annotated[str, Field(min_length=1)]
+Text = Annotated[
+    str,
+    BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value),
+    Field(min_length=1),
+]
 
 
 def _place(path: Path) -> Path:

@@ -21,10 +21,24 @@ def fields(cls: Any) -> dict[str, FieldInfo]:
     return dict(cls.__pydantic_fields__)
 
 
+class _OnceLoader(yaml.SafeLoader):
+    """PyYAML's safe loader, but for a key that stands twice, of which it would take the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping; a yaml error where a key stands twice."""
+        seen = list[Any]()
+        for key, _ in node.value:
+            if key.value in seen:
+                problem = f"the key {key.value!r} stands there twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen.append(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML mapping as plain data; a tag that would run code is refused, not run."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _OnceLoader)
     except OSError as error:
         raise AdaBertError(
             f"{path}: cannot be read ({error.strerror}); check the path and its permissions"

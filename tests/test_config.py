@@ -127,6 +127,16 @@ def test_yaml_that_is_no_mapping_is_refused_by_path(tmp_path, text):
     assert "\n" not in str(caught.value)
 
 
+def test_a_key_that_stands_twice_is_refused_with_its_line(tmp_path):
+    (tmp_path / "x.yml").write_text("beta: 1\ngamma: 0.5\nbeta: 2\n")
+    with pytest.raises(AdaBertError, match=r"x\.yml: .*'beta' stands there twice.*line 3"):
+        load_config(tmp_path / "x.yml", {})
+
+
+def test_a_path_is_taken_where_text_is_meant():
+    assert Config.from_mapping({"train": Path("x.csv")}, "test").data.train == "x.csv"
+
+
 def test_a_yaml_tag_runs_no_code(tmp_path):
     sentinel = tmp_path / "sentinel"
     path = tmp_path / "x.yml"

@@ -89,7 +89,9 @@ def predict(args: argparse.Namespace) -> Iterator[str]:
     suffix = args.output.suffix[1:] if args.output is not None else "jsonl"
     write = FORMATS.get(form := args.format or suffix)
     if write is None:
-        raise AdaBertError(f"format is {form!r}, it must be one of {', '.join(FORMATS)}")
+        raise AdaBertError(
+            f"format is {form!r}, it must be one of {', '.join(FORMATS)}; give --format, or a file that ends so"
+        )
     if args.texts and args.input is not None:
         raise AdaBertError("texts and --input are given; give one of them")
     from adabert_nni.progress import progress
