@@ -38,7 +38,7 @@ class _OnceLoader(yaml.SafeLoader):
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML mapping as plain data; a tag that would run code is refused, not run."""
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _OnceLoader)
+        values = _OnceLoader(path.read_text(encoding="utf-8")).get_single_data()
     except OSError as error:
         raise AdaBertError(
             f"{path}: cannot be read ({error.strerror}); check the path and its permissions"
