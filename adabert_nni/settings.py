@@ -203,7 +203,7 @@ class StudentConfig:
     student_average: BelowOne = 0.998
     """Decay of the running mean of the weights that becomes the student; 0 takes the last weights"""
     student_word_dropout: BelowOne = 0.0
-    """Share of the words of a row left out in training, 0 or more and below 1; helps where rows are few"""
+    """Share of the words of a row that the cell does not read in training, below 1; helps where rows are few"""
     transfer: Literal["hierarchical", "last"] = "hierarchical"
     """What the student learns from: hierarchical (the teacher's layers, by probes) or last (its own answers)"""
     max_incoming: Count | None = None

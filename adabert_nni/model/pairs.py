@@ -29,7 +29,8 @@ class Embeddings(nn.Module):
     """Factorised word embeddings plus positions, normalised (paper, section 3.1, "AdaBERT Setup").
 
     Attributes:
-        word_dropout: share of tokens whose word, position aside, is left out in training, [0, 1).
+        word_dropout: share of tokens whose word, position aside, is left out in training, [0, 1). What "aligned"
+            compares keeps all words.
     """
 
     def __init__(self, vocab_size: int, dim: int, max_length: int, dropout: float) -> None:
@@ -53,21 +54,12 @@ class Embeddings(nn.Module):
         self.positions.weight[:count] = positions[:count]
         nn.init.normal_(self.positions.weight[count:], std=UNKNOWN_STD)
 
-    def forward(self, input_ids: Tensor, mask: Tensor, kept: Tensor | None = None) -> Tensor:
-        """Ids (B, L) and mask (B, L) -> (B, L, D), zero where mask is 0; ``kept`` is drawn here if not given."""
+    def forward(self, input_ids: Tensor, mask: Tensor) -> Tensor:
+        """Ids (B, L) and mask (B, L) -> (B, L, D), zero where mask is 0."""
         words, positions = self.words(input_ids), self.positions.weight[: input_ids.shape[1]]
-        if kept is None:
-            kept = self.draw_kept(input_ids)
-        if kept is not None:
-            words = words * kept.unsqueeze(-1)
+        if self.training and self.word_dropout > 0:
+            words = words * (torch.rand_like(words[..., :1]) >= self.word_dropout)
         return self.dropout(self.norm(words + positions)) * mask.unsqueeze(-1)
-
-    def draw_kept(self, input_ids: Tensor) -> Tensor | None:
-        """1 at tokens whose word is read and 0 at those left out, (B, L); None where all are read."""
-        if not self.training or not self.word_dropout:
-            return None
-        drawn = torch.rand(input_ids.shape, device=input_ids.device)
-        return (drawn >= self.word_dropout).long()
 
 
 def split_pair(input_ids: Tensor, mask: Tensor, sep_id: int) -> tuple[Tensor, Tensor]:
@@ -104,15 +96,14 @@ def _separate(embed: Embeddings, ids: Tensor, of_a: Tensor, of_b: Tensor, trim: 
 
 
 def _aligned(embed: Embeddings, ids: Tensor, of_a: Tensor, of_b: Tensor, trim: bool) -> Inputs:
-    mask, kept = of_a + of_b, embed.draw_kept(ids)
-    read = mask if kept is None else mask * kept
+    mask = of_a + of_b
     words = embed.norm(embed.words(ids))  # without positions: equal words have equal vectors
-    text = (of_a - of_b) * read  # 1, -1, and 0 where nothing is read
+    text = of_a - of_b  # 1, -1, and 0 at padding
     across = text.unsqueeze(2) * text.unsqueeze(1) < 0  # (B, L, L): tokens of different texts
     scores = words @ words.transpose(1, 2) / math.sqrt(words.shape[-1])
     weights = scores.masked_fill(~across, LOWEST).softmax(-1) * across  # zero where b is empty
-    unlike = embed.dropout(words - weights @ words) * read.unsqueeze(-1)
-    return Inputs(unlike, embed(ids, mask, kept), mask)
+    unlike = embed.dropout(words - weights @ words) * mask.unsqueeze(-1)
+    return Inputs(unlike, embed(ids, mask), mask)
 
 
 LAYOUTS: dict[str, Callable[[Embeddings, Tensor, Tensor, Tensor, bool], Inputs]] = {

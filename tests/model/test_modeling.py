@@ -89,19 +89,13 @@ def test_word_dropout_leaves_words_out_in_training_alone_and_keeps_their_positio
     assert 0.2 < left_out.float().mean() < 0.3  # 768 tokens: standard deviation 0.016
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_word_that_is_left_out_reaches_neither_state_of_a_pair(embeddings, layout):
+def test_words_that_are_left_out_are_still_compared(embeddings):
+    whole = first_inputs(embeddings, IDS, REAL, 3, "aligned")
     embeddings.train().word_dropout = 1 - 1e-9
-    other = IDS.where(IDS != 8, 20)
-    one, two = (first_inputs(embeddings, ids, REAL, 3, layout) for ids in (IDS, other))
-    assert torch.equal(one.before, two.before) and torch.equal(one.last, two.last)
-    embeddings.word_dropout = 0.5
-    for seed in range(20):
-        torch.manual_seed(seed)
-        before, last, _ = first_inputs(embeddings, IDS, REAL, 3, "aligned")
-        empty = embeddings.norm(embeddings.positions.weight[:8])
-        left_out = (last == empty).all(-1)
-        assert not before[left_out].any()
+    found = first_inputs(embeddings, IDS, REAL, 3, "aligned")
+    assert torch.equal(found.before, whole.before)
+    empty = embeddings.norm(embeddings.positions.weight[:8])
+    assert torch.equal(found.last, (empty * REAL.unsqueeze(-1)))
 
 
 def occupied(state):
