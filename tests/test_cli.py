@@ -4,8 +4,10 @@ import dataclasses
 import os
 import resource
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from importlib import metadata
 
 import pytest
@@ -14,6 +16,7 @@ from adabert_nni import cli
 from adabert_nni.config import config_from_args
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.architecture import Architecture, edge_names
+from adabert_nni.search import manager
 
 
 @pytest.fixture
@@ -179,6 +182,22 @@ def test_an_interrupted_verb_says_how_to_go_on(run, capsys, monkeypatch, work):
     monkeypatch.setitem(cli.VERBS, "compress", verb)
     code, error = run(capsys, "compress")
     assert (code, "the same command goes on" in error) == (cli.INTERRUPTED, True)
+
+
+def test_a_killed_experiment_is_tidied_up_as_an_interrupted_one(run, capsys, monkeypatch, tmp_path):
+    tidied, before = [], signal.getsignal(signal.SIGTERM)
+
+    def work(*_, **__):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+        finally:
+            tidied.append(True)
+
+    monkeypatch.setattr(manager, "run_experiment", work)
+    code, error = run(capsys, "experiment", "any.yml", "--output", str(tmp_path / "out"))
+    assert (code, "interrupted" in error, tidied) == (cli.INTERRUPTED, True, [True])
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_reader_that_goes_away_is_no_failure(tmp_path):

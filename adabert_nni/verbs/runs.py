@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +118,12 @@ def experiment(args: argparse.Namespace) -> str | None:
     """Start an NNI experiment on loopback, wait, collect the best trial, stop it."""
     from adabert_nni.search.manager import run_experiment
 
-    best = run_experiment(args.file, args.output, port=args.port)
+    # Whatever ends this process must end manager and trials, too: a kill is an interrupt.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        best = run_experiment(args.file, args.output, port=args.port)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return None if best is None else _compared(best, args.output)
 
 
