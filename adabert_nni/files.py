@@ -90,9 +90,7 @@ def make_folder(path: Path) -> None:
     with explained(path):
         try:
             path.mkdir(parents=True, exist_ok=True)
-        except (
-            FileNotFoundError
-        ) as error:  # not a full disk: such as /proc, where nothing can be made
+        except FileNotFoundError as error:  # as below /proc, where nothing can be made
             raise AdaBertError(f"{path}: cannot be made here; choose a writable place") from error
 
 

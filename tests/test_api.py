@@ -70,6 +70,8 @@ def test_predict_gives_a_row_for_a_row(student):
         ("one text", "got the text 'one text'; give a list"),
         (["fine", None], "row 2: got None"),
         ([3], "row 1: got 3"),
+        ([("fine", None)], "row 1: got None"),
+        ([()], r"got 0 text\(s\) in a row"),
         (["half \ud800"], "row 1: half a surrogate"),
         ([("one", "two")], r"got 2 text\(s\) in a row"),
     ],

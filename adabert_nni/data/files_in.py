@@ -123,10 +123,12 @@ def check_text(value: object, at: str) -> str:
     """``value``, which must be a string of whole characters; AdaBertError says what is wrong ``at`` where."""
     if not isinstance(value, str):
         raise AdaBertError(f"{at}: got {value!r}, a text must be a string; put it in quotes")
-    if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
         raise AdaBertError(
             f"{at}: half a surrogate pair is no character; repair the \\u escape, or give UTF-8"
-        )
+        ) from None
     return value
 
 

@@ -113,15 +113,14 @@ def predictions(
     """
     source, answered = iter(rows), 0
     while window := list(islice(source, WINDOW * batch)):
-        wrong = next((row for row in window if len(row) != classifier.columns), None)
-        if wrong is not None:
-            raise AdaBertError(
-                f"got {len(wrong)} text(s) in a row ({wrong[0][:40]!r}), this student reads "
-                f"{classifier.columns}; {_REMEDY[classifier.columns]}"
-            )
         for number, texts in enumerate(window, start=answered + 1):
             for text in texts:
                 check_text(text, f"row {number}")
+            if len(texts) != classifier.columns:
+                raise AdaBertError(
+                    f"row {number}: got {len(texts)} text(s) in a row ({''.join(texts[:1])[:40]!r}), this student "
+                    f"reads {classifier.columns}; {_REMEDY[classifier.columns]}"
+                )
         found, labels = _window(classifier, window, batch), classifier.labels
         shares, best = (part.tolist() for part in found.softmax(-1).max(-1))
         values = found.squeeze(1).tolist() if len(labels) == 1 else [None] * len(window)
