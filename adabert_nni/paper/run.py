@@ -125,14 +125,11 @@ def _told(cell: Cell, metrics: Mapping[str, Any], output: Path) -> dict[str, Any
 def _teacher(cell: Cell, output: Path) -> dict[str, Any]:
     """The teacher as a student of its own: the same scores on both sides, its size and speed."""
     from adabert_nni.benchmark.speedup import speedups
-    from adabert_nni.pipeline.inputs import build_teacher
-    from adabert_nni.pipeline.places import places
-    from adabert_nni.pipeline.rows import read_rows
+    from adabert_nni.pipeline import stages
     from adabert_nni.report.summary import LENGTH, load_local
 
-    splits = read_rows(cell.config.data)
-    folder = build_teacher(cell.config, splits, places(cell.config, splits))
-    told, model = read_json(folder / "metrics.json"), load_local(folder)
+    told = stages.teacher(cell.config)
+    model = load_local(Path(told["folder"]))
     run = cell.config.run
     length = min(LENGTH, model.config.max_position_embeddings)
     timing = speedups(model, model, length=length, repetitions=run.repetitions, threads=run.threads)

@@ -1,6 +1,9 @@
 """A baseline's run: the teacher and the rows of every other run, the same numbers, and no second training."""
 
+from dataclasses import replace
+
 import pytest
+import torch
 
 from adabert_nni.config import Config
 from adabert_nni.errors import AdaBertError
@@ -59,6 +62,30 @@ def test_every_kind_of_cell_runs_for_real(tiny_settings, small_base, tmp_path):
     assert records["random"]["depth"] == records["compress"]["depth"]
     drawn = draw_any(("std_conv_3", "max_pool_3", "skip_connect"), 2, 2, crossed["uniform"].seed)
     assert records["uniform"]["architecture"] == drawn.to_dict()
+
+
+def test_every_kind_of_cell_computes_with_the_threads_that_are_asked_for(
+    tiny_settings, small_base, tmp_path, monkeypatch
+):
+    before, used = torch.get_num_threads(), {}
+    train = inputs.finetune_teacher
+
+    def watched(*args, **more):
+        used[kind] = torch.get_num_threads()
+        return train(*args, **more)
+
+    monkeypatch.setattr(inputs, "finetune_teacher", watched)
+    settings = {**tiny_settings, "threads": 1}
+    asked = Asked(tasks=["mini-reviews"], overrides=settings)
+    cells = [*TABLES["table1"](asked)[:3], *TABLES["table3"](asked)]
+    try:
+        for kind, cell in {cell.kind: cell for cell in cells if cell.source is None}.items():
+            torch.set_num_threads(2)
+            own = replace(cell, settings={**cell.settings, "cache": str(tmp_path / kind)})
+            RUNNERS[kind](own, tmp_path / "runs" / kind)
+    finally:
+        torch.set_num_threads(before)
+    assert used == dict.fromkeys(("teacher", "compress", "baseline", "uniform"), 1)
 
 
 def test_a_baseline_is_timed_with_the_tokens_that_a_student_is(tiny_settings, small_base, tmp_path):
