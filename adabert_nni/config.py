@@ -153,11 +153,17 @@ def run_hash(*parts: object, exclude: Collection[str] = NOT_HASHED) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:8]
 
 
-def add_arguments(parser: argparse.ArgumentParser, groups: Iterable[str] = tuple(STAGES)) -> None:
-    """Give ``parser`` one option per setting of the stages in ``groups``; none sets a default."""
+def add_arguments(
+    parser: argparse.ArgumentParser,
+    groups: Iterable[str] = tuple(STAGES),
+    without: Collection[str] = (),
+) -> None:
+    """Give ``parser`` one option per setting of the stages in ``groups``, but ``without``; none sets a default."""
     for stage in groups:
         group = parser.add_argument_group(stage, STAGES[stage].__doc__)
         for key, field in fields(STAGES[stage]).items():
+            if key in without:
+                continue
             default = field.get_default(call_default_factory=True)
             shown = "" if default is None else f" (default: {default})"
             group.add_argument(

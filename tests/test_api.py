@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from functools import partial
 
 import pytest
 
@@ -87,6 +88,12 @@ def test_evaluate_and_export_agree_on_the_score(student, tmp_path):
     assert found["rows"] == 600
     assert made["student_accuracy"] == found["accuracy"]
     assert read_json(tmp_path / "folded" / "export.json") == made
+
+
+@pytest.mark.parametrize("ask", [api.evaluate, partial(api.export, format="folded")])
+def test_how_much_of_a_row_is_read_is_the_students_own(ask, student):
+    with pytest.raises(AdaBertError, match="max_length: got 9, but a finished student reads"):
+        ask(student, task="mini-reviews", max_length=9)
 
 
 def test_every_function_says_what_it_gives():

@@ -5,6 +5,7 @@ know where the folder lies: paths in the settings are cut to their last part, so
 shared.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -81,8 +82,8 @@ def model_card(
         task=task.name,
         noun=noun,
         answers=ANSWERS[noun].format(
-            inputs=f"{inputs} ({', '.join(f'`{column}`' for column in task.texts)})",
-            labels=" or ".join(f"`{label}`" for label in task.labels),
+            inputs=f"{inputs} ({', '.join(map(_code, task.texts))})",
+            labels=" or ".join(map(_code, task.labels)),
         ),
         split=task.validation,
         table=markdown_table(gain_rows(metrics), COLUMNS),
@@ -100,6 +101,13 @@ def model_card(
 
 def _name(task: Task) -> str:
     return f"adabert-{task.name}"
+
+
+def _code(text: str) -> str:
+    """A code span of CommonMark 0.31, section 6.1, that shows the text whatever is in it, on one line."""
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    edge = " " if text.startswith(("`", " ")) or text.endswith(("`", " ")) else ""
+    return f"{fence}{edge}{' '.join(text.splitlines())}{edge}{fence}"
 
 
 def _yaml(data: Mapping[str, Any]) -> str:

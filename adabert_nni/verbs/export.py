@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from adabert_nni.config import add_arguments, given_settings, load_config
-from adabert_nni.verbs.options import student_folder
+from adabert_nni.config import given_settings
+from adabert_nni.verbs.options import add_rows, rows_asked, student_folder
 
 
 def export(args: argparse.Namespace) -> str:
@@ -28,8 +28,11 @@ def exported(
 
     Returns:
         What ``export.json`` says, and the folder.
+
+    Raises:
+        AdaBertError: if there is no student, a setting is wrong, or the export differs beyond its bound.
     """
-    data = load_config(None, settings).data
+    data = rows_asked(settings)
     from adabert_nni.student.deploy import deploy
     from adabert_nni.student.formats import get_format
 
@@ -80,4 +83,4 @@ def add_export(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="keep the pieces of the task's texts and single characters; needs --task or --train",
     )
-    add_arguments(parser, ["data"])
+    add_rows(parser)

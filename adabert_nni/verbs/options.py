@@ -2,10 +2,12 @@
 
 import argparse
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 from adabert_nni.config import (
     Config,
+    DataConfig,
     add_arguments,
     config_from_args,
     run_hash,
@@ -15,6 +17,8 @@ from adabert_nni.pipeline.identity import decided_by
 from adabert_nni.spaces import SpaceConfig
 
 logger = logging.getLogger(__name__)
+
+OF_STUDENT = ("max_length",)  # settings of the data that a finished student brings itself
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +30,22 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         "rows) or large (some ten thousand), for a CPU and within an hour",
     )
     add_arguments(parser)
+
+
+def add_rows(parser: argparse.ArgumentParser) -> None:
+    """Give ``parser`` the options that name rows for a finished student."""
+    add_arguments(parser, ["data"], without=OF_STUDENT)
+
+
+def rows_asked(settings: Mapping[str, object]) -> DataConfig:
+    """The rows that a finished student is asked about; AdaBertError if a setting is wrong or the student's own."""
+    for key in OF_STUDENT:
+        if key in settings:
+            raise AdaBertError(
+                f"{key}: got {settings[key]}, but a finished student reads rows as long as it was trained for; "
+                "leave it out"
+            )
+    return Config.from_mapping(settings, "settings").data
 
 
 def settings_of(args: argparse.Namespace) -> Config:

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from adabert_nni.config import add_arguments
+from adabert_nni.config import add_arguments, given_settings
 from adabert_nni.errors import AdaBertError
 from adabert_nni.paper.cells import Asked, Cell
 from adabert_nni.paper.tables import TABLES
-from adabert_nni.settings import STAGES
 
 RENDER = "render"
 # What the cells decide themselves, or what their tasks exclude.
@@ -70,8 +69,7 @@ def add_paper(parser: argparse.ArgumentParser) -> None:
 
 def _overrides(args: argparse.Namespace) -> dict[str, Any]:
     """The settings that were given, as text."""
-    keys = [key for stage in STAGES.values() for key in stage.__pydantic_fields__]
-    given = {key: vars(args)[key] for key in keys if key in vars(args)}
+    given = given_settings(args)
     for key in given:
         if key in TAKEN:
             raise AdaBertError(

@@ -6,13 +6,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from adabert_nni.config import Config, DataConfig, add_arguments, given_settings
+from adabert_nni.config import DataConfig, given_settings
 from adabert_nni.data.files_in import read_texts
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import read_json, write_json
+from adabert_nni.reading import fields
 from adabert_nni.settings import STAGES
 from adabert_nni.verbs.answers import COLUMNS, FORMATS, from_lines, in_tuples, written
-from adabert_nni.verbs.options import json_file, positive, student_folder
+from adabert_nni.verbs.options import (
+    OF_STUDENT,
+    add_rows,
+    json_file,
+    positive,
+    rows_asked,
+    student_folder,
+)
 from adabert_nni.verbs.stages import scores
 
 SETTINGS = "settings.json"
@@ -65,7 +73,7 @@ def data_of(student: Path, given: dict[str, Any]) -> DataConfig:
                 f"{student}: which rows? there is no {told.name} of a run beside it; give --task, "
                 "--train or --rows"
             )
-        known = {key for key in STAGES["data"].__pydantic_fields__}
+        known = fields(STAGES["data"]).keys() - set(OF_STUDENT)
         settings = read_json(told)["settings"]
         given = {**{key: settings[key] for key in known & settings.keys()}, **given}
         for key in ("train", "validation"):  # as the run was given them, in its working folder
@@ -75,7 +83,7 @@ def data_of(student: Path, given: dict[str, Any]) -> DataConfig:
                     f"{told}: the run's {key} rows, {path}, are not found from here; go to the folder that it "
                     "was run in, or give --train, --task or --rows"
                 )
-    data = Config.from_mapping(given, "settings").data
+    data = rows_asked(given)
     if data.train is None:
         from adabert_nni.data.tasks import get_task
 
@@ -133,7 +141,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=json_file, metavar="FILE.json", help="also write the scores here"
     )
-    add_arguments(parser, ["data"])
+    add_rows(parser)
 
 
 def add_predict(parser: argparse.ArgumentParser) -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,14 @@ def test_the_card_fits_single_texts_pairs_and_own_data(task: Task):
     assert ('"text_pair"' in snippet[1]) == task.is_pair
     assert all(f"`{name}`" in text for name in (*task.texts, *task.labels))
     assert ("huggingface.co/datasets" in text) == (task.hub is not None)
+
+
+@pytest.mark.parametrize(
+    ("label", "shown"),
+    [("a`b", "``a`b``"), ("`a``", "``` `a`` ```"), ("two\nlines", "`two lines`"), ("{x}", "`{x}`")],
+)
+def test_a_class_name_is_shown_as_it_is(label: str, shown: str):
+    assert f"as {shown} or `no`" in card(replace(OWN, labels=(label, "no")))
 
 
 @pytest.mark.parametrize("key", REQUIRED)

@@ -184,6 +184,8 @@ def test_evaluate_scores_all_rows_of_a_file_by_the_names_of_classes(student, cap
         (["evaluate", "STUDENT", "--rows", "rows.csv", "--task", "sst2"], ["task", "label"]),
         (["evaluate", "STUDENT", "--rows", "rows.csv", "--label", "b"], ["line 2", "'2'", "negative"]),
         (["evaluate", "STUDENT", "--task", "x"], ["'x'", "mini-claims"]),
+        (["evaluate", "STUDENT", "--max-length", "9"], ["--max-length"]),
+        (["export", "STUDENT", "--format", "onnx", "--max-length", "9"], ["--max-length"]),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_sentence(student, capsys, tmp_path, monkeypatch, words, told):
