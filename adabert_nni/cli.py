@@ -30,6 +30,7 @@ exit codes:
   {INTERRUPTED:<4} interrupted; the same command goes on from what is finished
 
 adabert VERB --help shows the options of a verb and an example."""
+SPINS = "5000"  # some microseconds; fewer slow down a row at a time
 QUIET = (
     "pytorch_lightning",
     "lightning",
@@ -80,6 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"adabert {args.verb}: {_unknown_option(args.verb, left)}", file=sys.stderr)
         return MISUSED
     _log(args.debug)
+    _wait_briefly()
     try:
         return VERBS[args.verb].run(args)
     except (Exception, KeyboardInterrupt) as error:
@@ -96,6 +98,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"adabert {args.verb}: {error}", file=sys.stderr)
             return MISUSED
         raise
+
+
+def _wait_briefly() -> None:
+    """Let threads of PyTorch that wait for one another go to sleep soon; it reads this when it is loaded.
+
+    GNU OpenMP lets them go round 300,000 times first where there is a core for each. Beside another busy process
+    they spend on that the time slices that the one they wait for needs (results/performance.md).
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
