@@ -87,21 +87,24 @@ def derive(search: Place, output: Place, **settings: Any) -> dict[str, Any]:
     return stages.derive(Path(search), Path(output), settings)
 
 
-def judge(search: Place, *, draws: int = 12, **settings: Any) -> dict[str, Any]:
+def judge(
+    search: Place, *, draws: int = 12, gradients: int | None = None, **settings: Any
+) -> dict[str, Any]:
     """Whether a finished search decided better than chance; what it found beside ``draws`` random cells.
 
     Args:
         search: folder of a search, or of the run that holds it.
         draws: random cells of the found one's depth and size, and as many drawn from P_alpha, >= 2.
+        gradients: steps, >= 2, whose gradients to P_alpha are judged too; None judges none.
         **settings: flat keys that differ from the search's, such as ``cache``.
 
     Returns:
         Losses and scores in the supernet on the selection rows: ``found``, ``alike``, ``drawn``; and by choice the
-        ``rank`` of what was chosen.
+        ``rank`` of what was chosen; where they are asked for ``gradients``, signal and noise of a step.
     """
     from adabert_nni.pipeline.judge import judge as judged
 
-    return judged(Path(search), draws, settings)
+    return judged(Path(search), draws, settings, gradients)
 
 
 def evaluate(

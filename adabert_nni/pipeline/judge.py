@@ -13,12 +13,13 @@ from statistics import fmean, stdev
 from typing import Any
 
 from adabert_nni.checkpoint import read_tensors
+from adabert_nni.config import Config
 from adabert_nni.data.batches import loader
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import read_json
 from adabert_nni.metrics import score
 from adabert_nni.model.architecture import Architecture
-from adabert_nni.pipeline.searching import reopen
+from adabert_nni.pipeline.searching import Searched, reopen
 from adabert_nni.pipeline.students import student_config
 from adabert_nni.progress import progress
 from adabert_nni.student.derive import derive
@@ -34,26 +35,39 @@ COUNTED = 8  # batches that BatchNorm's statistics are taken from
 Scores = dict[str, float]  # "loss", lower is better, and the task's first metric
 
 
-def judge(searched: Path, draws: int, overrides: dict[str, Any]) -> dict[str, Any]:
+def judge(
+    searched: Path, draws: int, overrides: dict[str, Any], gradients: int | None = None
+) -> dict[str, Any]:
     """Score what a search found, what chance gives, and every other candidate in place of each choice.
 
     Args:
         searched: folder of a search, or of the run that holds it.
         draws: random cells of the found one's depth and size, and as many drawn from P_alpha, >= 2.
         overrides: settings that differ from the search's, such as ``cache`` or ``threads``.
+        gradients: steps, >= 2, whose gradients to P_alpha are judged too; None judges none.
 
     Returns:
         ``found``: its loss and metric; ``alike`` and ``drawn``, what ``field`` says of both kinds of draws;
-        ``choices``, by edge and ``depth`` what ``placed`` says; ``rank``, the mean over edges.
+        ``choices``, by edge and ``depth`` what ``placed`` says; ``rank``, the mean over edges; where they are
+        asked for ``gradients``, a row each for relaxation and temperature: ``relaxation``, ``tau`` (None where
+        there is none), and ``search.gradients.quality``.
 
     Raises:
-        AdaBertError: if there is no finished search, draws are too few, or cells of the found one's size are.
+        AdaBertError: if there is no finished search, or draws, steps or cells of the found one's size are too few.
     """
-    if draws < 2:
-        raise AdaBertError(
-            f"judge: draws is {draws}; it must be 2 or more, for there is a deviation to tell"
-        )
+    for name, count in {"draws": draws, "gradients": gradients}.items():
+        if count is not None and count < 2:
+            raise AdaBertError(
+                f"judge: {name} is {count}; it must be 2 or more, for there is a deviation to tell"
+            )
     config, search = reopen(searched, overrides)
+    told = _paths(config, search, draws)
+    if gradients is None:
+        return told
+    return {**told, "gradients": _gradients(config, search, gradients)}
+
+
+def _paths(config: Config, search: Searched, draws: int) -> dict[str, Any]:
     found = Architecture.load(search.folder / "architecture.json")
     record = read_json(search.folder / "search.json")
     weights = read_tensors(search.folder / "supernet.safetensors")
@@ -98,27 +112,10 @@ def judge(searched: Path, draws: int, overrides: dict[str, Any]) -> dict[str, An
     }
 
 
-def judge_gradients(searched: Path, steps: int, overrides: dict[str, Any]) -> list[dict[str, Any]]:
-    """Whether a step's gradient to P_alpha points to the ops that are better, for each relaxation and temperature.
-
-    Args:
-        searched: folder of a search, or of the run that holds it; its supernet and depth are taken.
-        steps: N >= 2; ``PATHS`` times as many paths tell what the ops are worth.
-        overrides: settings that differ from the search's.
-
-    Returns:
-        A row each: ``relaxation``, ``tau`` (None where there is none), and ``search.gradients.quality``.
-
-    Raises:
-        AdaBertError: if there is no finished search, or steps are too few.
-    """
-    if steps < 2:
-        raise AdaBertError(
-            f"judge: gradients is {steps}; it must be 2 or more, for there is a deviation to tell"
-        )
+def _gradients(config: Config, search: Searched, steps: int) -> list[dict[str, Any]]:
+    """Whether a step's gradient points to better ops; ``PATHS`` as many paths tell what ops are worth."""
     from adabert_nni.search.gradients import observe, quality, search_module
 
-    config, search = reopen(searched, overrides)
     settings, depth = config.search, Architecture.load(search.folder / "architecture.json").depth
     weights = read_tensors(search.folder / "supernet.safetensors")
     module = search_module(search.space, search.inputs.shape, settings, weights, depth)

@@ -9,7 +9,7 @@ KINDS = {"alike": "random, as deep and as large", "drawn": "drawn from P_alpha"}
 
 
 def judged_text(found: dict[str, Any]) -> str:
-    """A table of architectures, one of choices, and how far the mean rank of the ops lies from chance.
+    """A table of architectures, one of choices, how far the mean rank of the ops lies from chance, and gradients.
 
     Args:
         found: what ``pipeline.judge`` gives.
@@ -42,11 +42,13 @@ def judged_text(found: dict[str, Any]) -> str:
     names = {"choice": "choice", "chosen": "chosen", "rank": "rank", "best": "best there"}
     mean, luck = chance(found["ops"], len(choices) - 1)
     told = f"mean rank of the ops {found['rank']:.1f} of {found['ops']}; chance gives {mean:.1f} ± {luck:.1f}"
-    return "\n\n".join([markdown_table(rows, columns), markdown_table(choices, names), told])
+    parts = [markdown_table(rows, columns), markdown_table(choices, names), told]
+    if "gradients" in found:
+        parts.append(_gradients(found["gradients"]))
+    return "\n\n".join(parts)
 
 
-def gradients_text(rows: Sequence[dict[str, Any]]) -> str:
-    """A table of what ``pipeline.judge_gradients`` gives, as Markdown."""
+def _gradients(rows: Sequence[dict[str, Any]]) -> str:
     columns = {
         "relaxation": "relaxation",
         "tau": "tau",

@@ -71,14 +71,9 @@ def search(args: argparse.Namespace) -> str:
 def judge(args: argparse.Namespace) -> str:
     """Tell whether a finished search decided better than chance, by its own supernet on the selection rows."""
     from adabert_nni.pipeline.judge import judge as judged
-    from adabert_nni.pipeline.judge import judge_gradients
-    from adabert_nni.report.judged import gradients_text, judged_text
+    from adabert_nni.report.judged import judged_text
 
-    given = given_settings(args)
-    text = judged_text(judged(args.search, args.draws, given))
-    if args.gradients is None:
-        return text
-    return f"{text}\n\n{gradients_text(judge_gradients(args.search, args.gradients, given))}"
+    return judged_text(judged(args.search, args.draws, given_settings(args), args.gradients))
 
 
 def add_judge(parser: argparse.ArgumentParser) -> None:

@@ -33,9 +33,10 @@ def test_the_found_one_has_beaten_those_whose_loss_is_higher():
     assert told["deviation"]["accuracy"] == 0
 
 
-def test_one_draw_has_no_deviation_and_is_refused(tmp_path):
-    with pytest.raises(AdaBertError, match="draws is 1; it must be 2 or more"):
-        judge(tmp_path, 1, {})
+@pytest.mark.parametrize(("given", "name"), [((1, {}), "draws"), ((2, {}, 1), "gradients")])
+def test_one_draw_or_step_has_no_deviation_and_is_refused(tmp_path, given, name):
+    with pytest.raises(AdaBertError, match=f"{name} is 1; it must be 2 or more"):
+        judge(tmp_path, *given)
 
 
 def test_the_text_names_what_was_chosen_and_what_was_better():
