@@ -80,11 +80,18 @@ def search(config: Place | None = None, **settings: Any) -> dict[str, Any]:
     return stages.search(given, output_of(given))
 
 
-def derive(search: Place, output: Place, **settings: Any) -> dict[str, Any]:
-    """Write the student of a finished search without training it; its ``folder`` and scores."""
-    from adabert_nni.pipeline import stages
+def derive(
+    search: Place, output: Place, *, fine_tune: bool = False, **settings: Any
+) -> dict[str, Any]:
+    """Write the student of a finished search without training it; its ``folder`` and scores.
 
-    return stages.derive(Path(search), Path(output), settings)
+    With ``fine_tune`` it is trained on, by other settings of the student if they are given; then what ``compress``
+    gives.
+    """
+    from adabert_nni.pipeline import run, stages
+
+    make = run.train_derived if fine_tune else stages.derive
+    return make(Path(search), Path(output), settings)
 
 
 def judge(

@@ -139,7 +139,9 @@ VERBS: dict[str, Verb] = {
     ),
     "judge": Verb(shown(judge), "adabert judge runs/first --draws 12", add_judge),
     "derive": Verb(
-        shown(derive), "adabert derive runs/first/search --output runs/first/derived", add_derive
+        shown(derive),
+        "adabert derive runs/first --fine-tune --student-epochs 20 --output runs/second",
+        add_derive,
     ),
     "evaluate": Verb(
         shown(evaluate),

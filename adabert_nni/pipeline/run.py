@@ -5,11 +5,12 @@ stopped.
 """
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from adabert_nni.checkpoint import Checkpoint, built_resumably, read_tensors
-from adabert_nni.config import Config
+from adabert_nni.config import Config, run_hash
 from adabert_nni.files import check_writable, read_json
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.model.modeling import AdaBertForSequenceClassification
@@ -18,7 +19,7 @@ from adabert_nni.pipeline.identity import INPUTS, decided_by
 from adabert_nni.pipeline.inputs import prepare
 from adabert_nni.pipeline.results import report
 from adabert_nni.pipeline.rows import read_rows
-from adabert_nni.pipeline.searching import EpochReport, Searched, refuse_other, search
+from adabert_nni.pipeline.searching import EpochReport, Searched, refuse_other, reopen, search
 from adabert_nni.pipeline.students import fresh_student, student_config, train_and_save
 from adabert_nni.report.card import published, shareable
 from adabert_nni.spaces import FOUND, FOUND_FILES, SpaceConfig, locate
@@ -54,7 +55,34 @@ def compress(config: Config, output: Path, on_epoch: EpochReport | None = None) 
         AdaBertError: if anything the user can mend is wrong, or ``output`` belongs to other settings.
     """
     started = time.monotonic()
-    found = search(config, output, on_epoch)
+    return _finish(config, search(config, output, on_epoch), output, started)
+
+
+def train_derived(searched: Path, output: Path, overrides: dict[str, Any]) -> dict[str, Any]:
+    """Train another student of a finished search, and tell of it as ``compress`` does.
+
+    Args:
+        searched: folder of a search, or of the run that holds it.
+        output: folder of the new run; finished stages in it are kept.
+        overrides: settings that differ from the search's, such as ``student_epochs`` or ``cache``.
+
+    Returns:
+        What ``metrics.json`` says.
+
+    Raises:
+        AdaBertError: if there is no finished search, or ``output`` belongs to another search or other settings.
+    """
+    started = time.monotonic()
+    config, found = reopen(searched, overrides)
+    check_writable(output)
+    made_from = {**decided_by(config), INPUTS: found.inputs.name}
+    if made_from != found.made_from:
+        made_from["searched"] = run_hash(found.made_from)
+    return _finish(config, replace(found, made_from=made_from), output, started)
+
+
+def _finish(config: Config, found: Searched, output: Path, started: float) -> dict[str, Any]:
+    """The student of a search, trained, and what is told of it."""
 
     def train(folder: Path, checkpoint: Checkpoint) -> None:
         student = start_student(config, found)

@@ -15,8 +15,10 @@ from adabert_nni.pipeline.identity import INPUTS, contents, decided_by, settings
 from adabert_nni.pipeline.inputs import Inputs, prepare
 from adabert_nni.pipeline.limits import set_limits
 from adabert_nni.pipeline.rows import read_rows, rows_of_alpha
+from adabert_nni.reading import fields
 from adabert_nni.search.run import run_search
 from adabert_nni.search.tensorboard import epoch_scalars
+from adabert_nni.settings import STAGES
 from adabert_nni.spaces import SpaceConfig
 
 EpochReport = Callable[[int, dict[str, float]], None]
@@ -90,8 +92,15 @@ def reopen(searched: Path, overrides: dict[str, Any]) -> tuple[Config, Searched]
         The settings, and the search.
 
     Raises:
-        AdaBertError: if there is no finished search, or a file that its settings name is another one now.
+        AdaBertError: if there is no finished search, a setting was decided by it, or a file that its settings name
+            is another one now.
     """
+    before = {key for stage in ("teacher", "augment", "search") for key in fields(STAGES[stage])}
+    if decided := sorted(before & overrides.keys()):
+        raise AdaBertError(
+            f"{searched}: got {', '.join(decided)}, but the search is finished; only settings of the student and "
+            "of the run can still differ"
+        )
     folder = searched / "search" if (searched / "search").is_dir() else searched
     if not (folder / "supernet.safetensors").is_file():
         kept = (folder / "search.json").is_file()  # of a collected trial
@@ -118,4 +127,12 @@ def refuse_other(folder: Path, decided: dict[str, Any]) -> None:
         found = check_manifest(folder)
     except AdaBertError:  # there is none, or it is damaged and will be made again
         return
-    same_meta(folder, {key: found[key] for key in decided if key in found}, decided)
+    found = {key: found[key] for key in decided if key in found}
+    other = {key: value for key, value in decided.items() if found.get(key) != value}
+    if folder.name == "search" and other and other.keys() <= fields(STAGES["student"]).keys():
+        options = " ".join(f"--{key.replace('_', '-')} {other[key]}" for key in sorted(other))
+        raise AdaBertError(
+            f"{folder}: its student has other settings; for another student of the same search "
+            f"run `adabert derive {folder.parent} --fine-tune {options} --output NEW`, else choose another folder"
+        )
+    same_meta(folder, found, decided)

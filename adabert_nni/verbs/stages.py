@@ -6,6 +6,7 @@ from typing import Any
 
 from adabert_nni.config import add_arguments, given_settings
 from adabert_nni.verbs.options import output_of, settings_of
+from adabert_nni.verbs.runs import gained
 
 
 def teacher(args: argparse.Namespace) -> str:
@@ -91,9 +92,14 @@ def add_judge(parser: argparse.ArgumentParser) -> None:
 
 
 def derive(args: argparse.Namespace) -> str:
-    """Cut the student out of a finished search and write it as it is, not trained on."""
+    """Cut the student out of a finished search and write it as it is, or train it by other settings."""
     overrides = given_settings(args)
-    output = Path(overrides.pop("output", args.search.parent / "derived"))
+    name = "trained" if args.fine_tune else "derived"
+    output = Path(overrides.pop("output", args.search.parent / name))
+    if args.fine_tune:
+        from adabert_nni.pipeline.run import train_derived
+
+        return gained(train_derived(args.search, output, overrides), output)
     from adabert_nni.pipeline import stages
 
     found = stages.derive(args.search, output, overrides)
@@ -125,6 +131,11 @@ def scores(metrics: dict[str, float]) -> str:
 def add_derive(parser: argparse.ArgumentParser) -> None:
     """Options of ``derive``: the search's folder; other settings are those of the search."""
     _add_searched(parser, "student", "run")
+    parser.add_argument(
+        "--fine-tune",
+        action="store_true",
+        help="train it on, and tell what was gained: another student of the same search",
+    )
 
 
 def _add_searched(parser: argparse.ArgumentParser, *stages: str) -> None:

@@ -5,7 +5,8 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification
 
-from adabert_nni import Architecture, cli, judge
+from adabert_nni import Architecture, cli, derive, judge
+from adabert_nni.errors import AdaBertError
 from adabert_nni.files import read_json
 from adabert_nni.pipeline import inputs
 from adabert_nni.student.derive import student_weights
@@ -75,6 +76,33 @@ def test_a_derived_student_may_start_fresh(finished, options, capsys, tmp_path):
     weights = load_file(finished / "search" / "supernet.safetensors")
     readout = next(name for name in student.body.state_dict() if name.startswith("readouts"))
     assert not torch.equal(student.body.state_dict()[readout], weights[readout])
+
+
+def test_a_search_has_students_of_other_settings(finished, options, capsys, tmp_path):
+    run, cache = tmp_path / "run", options[options.index("--cache") :]
+    words = ("derive", finished, "--fine-tune", "--output", run, *cache)
+    assert "student" in said(capsys, *words)
+    same, weights = read_json(finished / "metrics.json"), "student/model.safetensors"
+    assert (run / weights).read_bytes() == (finished / weights).read_bytes()
+    assert read_json(run / "metrics.json")["student_accuracy"] == same["student_accuracy"]
+    assert cli.main([str(w) for w in (*words, "--student-lr", "0.1")]) == cli.MISUSED
+    assert "student_lr is" in capsys.readouterr().err
+    other = derive(finished, tmp_path / "other", fine_tune=True, student_lr=0.1, cache=cache[1])
+    assert other["student_params"] == same["student_params"]
+    assert (tmp_path / "other" / weights).read_bytes() != (finished / weights).read_bytes()
+    made = read_json(tmp_path / "other" / "settings.json")["settings"]
+    assert made["student_lr"] == 0.1
+    with pytest.raises(AdaBertError, match="got beta, but the search is finished"):
+        derive(finished, tmp_path / "third", fine_tune=True, beta=8, cache=cache[1])
+
+
+def test_compress_with_other_settings_of_the_student_says_how_to_keep_the_search(
+    finished, options, capsys
+):
+    words = ("compress", *options, "--output", finished, "--student-lr", "0.1")
+    assert cli.main([str(word) for word in words]) == cli.MISUSED
+    wanted = f"`adabert derive {finished} --fine-tune --student-lr 0.1 --output NEW`"
+    assert wanted in capsys.readouterr().err
 
 
 def test_a_search_is_judged_by_its_own_supernet(finished, options, capsys):
