@@ -129,7 +129,8 @@ def refuse_other(folder: Path, decided: dict[str, Any]) -> None:
         return
     found = {key: found[key] for key in decided if key in found}
     other = {key: value for key, value in decided.items() if found.get(key) != value}
-    if folder.name == "search" and other and other.keys() <= fields(STAGES["student"]).keys():
+    students = other.keys() <= fields(STAGES["student"]).keys() and None not in other.values()
+    if folder.name == "search" and other and students:
         options = " ".join(f"--{key.replace('_', '-')} {other[key]}" for key in sorted(other))
         raise AdaBertError(
             f"{folder}: its student has other settings; for another student of the same search "
