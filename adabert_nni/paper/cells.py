@@ -108,7 +108,7 @@ class Asked:
 
 @cache
 def recipes() -> dict[str, dict[str, dict[str, Any]]]:
-    """Settings by task: ``tasks``, and what ``augmented`` runs have on top."""
+    """Settings by task: ``tasks``, what ``augmented`` runs have on top, and on top of those a table's own."""
     path = Path(__file__).with_name("recipes.yml")
     found: dict[str, dict[str, dict[str, Any]]] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return found

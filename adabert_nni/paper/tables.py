@@ -3,7 +3,7 @@
 It must not know how a run is named, made or shown.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from adabert_nni.paper.cells import Asked, Cell, recipe
@@ -26,7 +26,7 @@ def table1(asked: Asked) -> list[Cell]:
     for task in asked.tasks or TASKS:
         cells.append(asked.cell("table1", task, TEACHER, 0, "teacher"))
         for seed in asked.seeds:
-            cells.append(_adabert(asked, task, seed))
+            cells.append(_adabert(asked, task, seed, recipe("table1", task)))
             cells += [asked.cell("table1", task, name, seed, "baseline") for name in BASELINES]
     return cells
 
@@ -86,7 +86,7 @@ def table5(asked: Asked) -> list[Cell]:
     return [
         asked.cell(
             *("table5", task, f"beta-{beta}", seed, "compress"),
-            extra=_copies(task),
+            extra={**_copies(task), **recipe("table5", task)},
             forced={"beta": beta},
         )
         for task in asked.tasks or ABLATED
@@ -105,8 +105,10 @@ TABLES: dict[str, Callable[[Asked], list[Cell]]] = {
 }
 
 
-def _adabert(asked: Asked, task: str, seed: int) -> Cell:
-    return asked.cell("table1", task, ADABERT, seed, "compress", extra=_copies(task))
+def _adabert(asked: Asked, task: str, seed: int, longer: Mapping[str, Any] | None = None) -> Cell:
+    """The whole path; only table 1 reports its student, which may learn ``longer`` there."""
+    extra = {**_copies(task), **(longer or {})}
+    return asked.cell("table1", task, ADABERT, seed, "compress", extra=extra)
 
 
 def _copies(task: str) -> dict[str, Any]:

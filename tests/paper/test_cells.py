@@ -12,10 +12,11 @@ from adabert_nni.baselines.table import BASELINES
 from adabert_nni.config import Config, config_from_args
 from adabert_nni.errors import AdaBertError
 from adabert_nni.paper.cells import IDLE, Asked, recipes
-from adabert_nni.paper.run import RUNNERS
+from adabert_nni.paper.run import RUNNERS, finished
 from adabert_nni.paper.tables import TABLES, TASKS
 
-EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+ROOT = Path(__file__).parents[2]
+EXPERIMENTS = ROOT / "experiments"
 MANY = ("table1", "table2", "table3", "table5", "figure3")
 
 
@@ -49,11 +50,14 @@ def test_table_1_has_the_papers_systems_and_the_teacher_once():
 
 
 def test_table_2_figure_3_and_the_middle_of_table_5_are_table_1s_runs():
-    first = {cell.run for cell in cells("table1", seeds=(0, 1)) if cell.system == "adabert"}
+    first = {
+        cell.run: cell.task for cell in cells("table1", seeds=(0, 1)) if cell.system == "adabert"
+    }
     for table in ("table2", "figure3"):
-        assert {cell.run for cell in cells(table, seeds=(0, 1))} == first
-    middle = {cell.run for cell in cells("table5", seeds=(0, 1)) if cell.system == "beta-4"}
-    assert middle < first
+        assert {cell.run for cell in cells(table, seeds=(0, 1))} == first.keys()
+    middle = [cell for cell in cells("table5", seeds=(0, 1)) if cell.system == "beta-4"]
+    shared = {cell.task for cell in middle if cell.run in first}
+    assert shared == {cell.task for cell in middle} - recipes()["table1"].keys()
     assert [c.config.search.beta for c in cells("table5", tasks=["rte"])] == [0, 4, 8]
 
 
@@ -65,8 +69,8 @@ def test_table_3_trains_each_tasks_structure_on_each_task_and_five_random_ones_o
     assert draws == [(task, draw, task) for task in ("sst2", "rte") for draw in range(5)]
     anything = [(c.task, c.system, c.source) for c in found if c.kind == "uniform"]
     assert anything == [(t, f"uniform:{n}", None) for t in ("sst2", "rte") for n in range(5)]
-    own = only("table1", "adabert", tasks=["sst2"])
-    assert {c.source.run for c in found if c.system == "adabert:sst2"} == {own.run}
+    own = only("table1", "adabert", tasks=["rte"])
+    assert {c.source.run for c in found if c.system == "adabert:rte"} == {own.run}
 
 
 def test_another_source_or_another_seed_of_it_is_another_run():
@@ -106,6 +110,13 @@ def test_the_first_two_rows_of_table_4_are_what_they_say():
     assert base.run != probe.run
 
 
+def test_a_tables_own_recipe_changes_nothing_of_its_search():
+    for task in recipes()["table1"]:
+        own = only("table1", "adabert", tasks=[task]).config
+        source = only("table4", "+ce", tasks=[task]).source.config
+        assert own.search == source.search and own != source
+
+
 def test_overrides_win_over_a_recipe_and_lose_to_what_a_system_is():
     asked = {"tasks": ["rte"], "overrides": {"student_epochs": 2, "beta": 1}}
     assert only("table1", "adabert", **asked).config.student.student_epochs == 2
@@ -138,6 +149,13 @@ def test_a_recipe_with_augmentation_is_the_tasks_experiment(task):
     recipe = {**recipes()["tasks"][task], **recipes()["augmented"][task], "task": task}
     recipe |= within_an_hour if task == "sst2" else {}
     assert Config.from_mapping(recipe, "recipes.yml") == config_from_args(args)
+
+
+@pytest.mark.parametrize("table", ["table1", "table2", "table4", "table5"])
+def test_the_recipes_are_those_of_the_cells_that_are_kept(table):
+    found = cells(table, overrides={"teacher": "minilm-l6"})
+    results = ROOT / "results" / "paper"
+    assert [cell.run for cell in found if finished(results, cell) is None] == []
 
 
 def test_an_unknown_task_or_setting_is_refused():
