@@ -1,4 +1,4 @@
-"""From YAML, options and NNI parameters to checked settings; also the spaces and a run's hash.
+"""From YAML, options and NNI parameters to checked settings, and a run's hash.
 
 The keys are flat, and the same in YAML, on the command line (``--search-epochs``), in Python and as
 NNI parameters. This is the door: beyond it, functions get plain values. The keys themselves are in

@@ -32,8 +32,10 @@ class Problem:
     Attributes:
         hf_name: ``problem_type`` in a Hugging Face config.
         dtype: of labels.
+        classes: whether labels are ids of classes; else they are values.
         metrics: keys of ``metrics.METRICS``; the first one is the one to choose by, and higher is better.
-        task_loss: outputs (B, C) and labels (B,) to the loss of the labels.
+        teacher_loss: outputs (B, C) and labels (B,) to what a teacher is fine-tuned by.
+        task_loss: the same to L_CE of search and student.
         knowledge_loss: outputs of the student's K layers, the teacher's table (B, J, C), labels (B,) and the
             temperature to L_KD.
         beliefs: outputs (..., C) to what the teacher's table holds of them.
@@ -46,7 +48,9 @@ class Problem:
 
     hf_name: str
     dtype: torch.dtype
+    classes: bool
     metrics: tuple[str, ...]
+    teacher_loss: Callable[[Tensor, Tensor], Tensor]
     task_loss: Callable[[Tensor, Tensor], Tensor]
     knowledge_loss: Callable[[Sequence[Tensor], Tensor, Tensor, float], Tensor]
     beliefs: Callable[[Tensor], Tensor]
@@ -103,7 +107,9 @@ def _mean_and_deviation(labels: Sequence[float]) -> Scale:
 CLASSIFICATION = Problem(
     hf_name="single_label_classification",
     dtype=torch.int64,
+    classes=True,
     metrics=("accuracy",),
+    teacher_loss=task_loss,
     task_loss=task_loss,
     knowledge_loss=knowledge_loss,
     beliefs=lambda logits: logits.softmax(-1),
@@ -117,7 +123,9 @@ CLASSIFICATION = Problem(
 REGRESSION = Problem(
     hf_name="regression",
     dtype=torch.float32,
+    classes=False,
     metrics=("r2", "pearson", "spearman", "rmse"),
+    teacher_loss=squared_task_loss,
     task_loss=squared_task_loss,
     knowledge_loss=squared_knowledge_loss,
     beliefs=lambda values: values,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from adabert_nni.baselines.store import save_baseline
+from adabert_nni.baselines.store import check_storable, save_baseline
 from adabert_nni.baselines.table import Baseline
 from adabert_nni.baselines.train import Trainee, evaluate, train_baseline
 from adabert_nni.checkpoint import Checkpoint
@@ -45,7 +45,7 @@ def run_baseline(
         selection: rows to choose the epoch by.
         validation: rows that are only reported on.
         words: the teacher's word embeddings factorised to 300 channels, (V, 300).
-        metrics: the task's.
+        metrics: the task's; the first one chooses the epoch.
         epochs: passes over the rows, >= 1.
         lr: highest learning rate.
         batch_size: rows per step.
@@ -55,11 +55,13 @@ def run_baseline(
         precision: one of ``PRECISIONS``, of the training.
 
     Raises:
-        AdaBertError: if the teacher is of a kind that this baseline cannot start from.
+        AdaBertError: if the teacher is of a kind that this baseline cannot start from, or the baseline is a model
+            that cannot be stored.
     """
     started = time.monotonic()
     torch.manual_seed(seed)
     student = baseline.build(teacher, words)
+    check_storable(student)
     history = train_baseline(
         baseline,
         student,
@@ -70,6 +72,7 @@ def run_baseline(
         lr=lr,
         batch_size=batch_size,
         seed=seed,
+        metric=metrics[0],
         checkpoint=checkpoint,
         precision=precision,
     )

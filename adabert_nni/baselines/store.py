@@ -15,10 +15,20 @@ from transformers import (
 )
 
 from adabert_nni.benchmark.peers import BiLstmSoft
+from adabert_nni.errors import AdaBertError
 from adabert_nni.files import read_json, write_json
 
 BILSTM = "bilstm-soft"
 WEIGHTS, CONFIG, SCORES = "model.safetensors", "config.json", "scores.json"
+
+
+def check_storable(model: nn.Module) -> None:
+    """Refuse, with an AdaBertError, a model that ``save_baseline`` cannot store."""
+    if not isinstance(model, PreTrainedModel | BiLstmSoft):
+        raise AdaBertError(
+            f"baseline: its builder gives a {type(model).__name__}, which cannot be stored; let it give a "
+            "transformers.PreTrainedModel that AutoModelForSequenceClassification knows"
+        )
 
 
 def save_baseline(
@@ -31,10 +41,14 @@ def save_baseline(
         tokenizer: the teacher's.
         folder: where to write.
         record: plain JSON: scores on validation, the history of the training, seconds.
+
+    Raises:
+        AdaBertError: if ``model`` is neither.
     """
+    check_storable(model)
     if isinstance(model, PreTrainedModel):
         model.save_pretrained(folder)
-    elif isinstance(model, BiLstmSoft):
+    if isinstance(model, BiLstmSoft):
         save_file(model.state_dict(), folder / WEIGHTS)
         sizes = {
             "vocab_size": model.words.num_embeddings,
@@ -43,8 +57,6 @@ def save_baseline(
             "num_labels": model.config.num_labels,
         }
         write_json(folder / CONFIG, {"model_type": BILSTM, **sizes})
-    else:
-        raise TypeError(f"{type(model).__name__} is no baseline that can be saved")
     tokenizer.save_pretrained(folder)
     write_json(folder / SCORES, record)
 

@@ -70,6 +70,7 @@ def train_baseline(
     lr: float,
     batch_size: int,
     seed: int,
+    metric: str = "accuracy",
     checkpoint: Checkpoint | None = None,
     precision: str = "float32",
 ) -> list[dict[str, float]]:
@@ -86,12 +87,13 @@ def train_baseline(
         lr: highest learning rate, > 0.
         batch_size: rows per step.
         seed: of the projections, the order of the rows and dropout.
+        metric: key of ``metrics.METRICS`` by which an epoch is chosen; higher is better.
         checkpoint: where the training keeps its state, and goes on from after a kill.
         precision: one of ``PRECISIONS``, of the training and the teacher beside it; losses and scores are those
             in float32.
 
     Returns:
-        ``epoch`` (from 1), ``loss``, ``seconds`` and ``selection_accuracy`` of each epoch; the student, on the
+        ``epoch`` (from 1), ``loss``, ``seconds`` and ``selection_<metric>`` of each epoch; the student, on the
         CPU, holds the weights of the best one, of equals the last.
     """
     torch.manual_seed(seed)
@@ -113,11 +115,11 @@ def train_baseline(
         return loss(found.float(), known.float(), batch["labels"])
 
     def after_epoch(epoch: int, numbers: dict[str, float]) -> None:
-        accuracy = evaluate(trainee, selection, ("accuracy",))["accuracy"]
-        memory["history"].append({"epoch": epoch + 1, **numbers, "selection_accuracy": accuracy})
+        measured = evaluate(trainee, selection, (metric,))[metric]
+        memory["history"].append({"epoch": epoch + 1, **numbers, f"selection_{metric}": measured})
         memory["epoch"] = epoch + 1
         logger.info("baseline: epoch %d/%d: %s", epoch + 1, epochs, memory["history"][-1])
-        if accuracy >= max(entry["selection_accuracy"] for entry in memory["history"]):
+        if measured >= max(entry[f"selection_{metric}"] for entry in memory["history"]):
             memory["best"] = copy.deepcopy(trainee.state_dict())
 
     optimizer = torch.optim.AdamW(

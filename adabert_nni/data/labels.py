@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from adabert_nni.data.columns import is_number
 from adabert_nni.data.files_in import Table
-from adabert_nni.data.tasks import Rows
+from adabert_nni.data.tasks import Rows, Task
 from adabert_nni.errors import AdaBertError
 from adabert_nni.losses import UNLABELLED
 
@@ -92,11 +92,39 @@ def in_order(names: set[str], told: Sequence[str] = ()) -> tuple[str, ...]:
     return tuple(sorted(sorted(names), key=float if numbers else str))
 
 
-def to_classes(table: Table, names: tuple[str, ...], more: dict[str, int] | None = None) -> Rows:
-    """Rows with class ids, the places in ``names``; ``more`` are further names of classes."""
-    ids = (more or {}) | {name: i for i, name in enumerate(names)}
+def to_rows(table: Table, task: Task, ids: Mapping[str, int] | None = None) -> Rows:
+    """Rows with the task's labels: ids of its classes (``ids`` tells other texts of them), or values."""
+    return to_classes(table, task.labels, ids) if task.problem.classes else to_values(table)
+
+
+def to_classes(table: Table, names: Sequence[str], ids: Mapping[str, int] | None = None) -> Rows:
+    """Rows with class ids: what ``ids`` tells of a label, by default its place in ``names``."""
+    known = by_name(names) if ids is None else ids
     allowed = f"the training classes {', '.join(names[:20])}"
-    return _to_rows(table, lambda label: ids[label], allowed)
+    return _to_rows(table, lambda label: known[label], allowed)
+
+
+def by_name(names: Sequence[str]) -> dict[str, int]:
+    """Class names to their ids."""
+    return {name: place for place, name in enumerate(names)}
+
+
+def names_or_ids(labels: set[str], names: Sequence[str], *, ids_first: bool) -> dict[str, int]:
+    """How a column tells classes: by name, by id, or, where no name is another class's id, by either.
+
+    Args:
+        labels: those that occur in the training rows.
+        names: of the classes, in the order of their ids.
+        ids_first: what to take where all labels are both names and ids, of other classes.
+
+    Returns:
+        Labels to class ids.
+    """
+    named, numbered = by_name(names), {str(place): place for place in range(len(names))}
+    if all(numbered.get(name, place) == place for name, place in named.items()):
+        return numbered | named
+    readings = (numbered, named) if ids_first else (named, numbered)
+    return next((reading for reading in readings if labels <= reading.keys()), named)
 
 
 def to_values(table: Table) -> Rows:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from adabert_nni.data import embedded
 from adabert_nni.data.files_in import read_table
 from adabert_nni.data.hub import read_hub
-from adabert_nni.data.labels import check_labels, to_classes
+from adabert_nni.data.labels import check_labels, names_or_ids, to_rows
 from adabert_nni.data.own import load_own
 from adabert_nni.data.splitting import split_off, subset, without_kin
 from adabert_nni.data.tasks import Rows, Splits, Task, get_task
@@ -87,6 +88,7 @@ def load_splits(
     else:
         known = get_task(task)
         rows, held, more = _known(known, None if data_dir is None else Path(data_dir))
+        known = replace(known, scale=known.problem.scale(rows.labels))
     for name, part in (("training", rows), ("validation", held), ("unlabelled", more)):
         if empty := sum(any(not text.strip() for text in texts) for texts in part.texts):
             logger.warning("%s: %d of %d rows have an empty text; kept", name, empty, len(part))
@@ -165,11 +167,13 @@ def _known(task: Task, folder: Path | None) -> tuple[Rows, Rows, Rows]:
             tables.append(read_table(path, task.texts, task.label))
         elif task.hub is not None:
             tables.append(read_hub(task.hub, split, task.texts, task.label))
-    check_labels(tables[0])
-    ids = {str(i): i for i in range(len(task.labels))}  # files hold numbers; names do as well
-    (train, more), (validation, dropped) = (
-        to_classes(table, task.labels, ids).by_label() for table in tables
-    )
+        else:
+            raise AdaBertError(
+                f"task {task.name}: its rows are on no hub; give their folder (--data-dir, ADABERT_DATA)"
+            )
+    ids = names_or_ids(set(check_labels(tables[0])), task.labels, ids_first=folder is None)
+    both = (to_rows(table, task, ids).by_label() for table in tables)
+    (train, more), (validation, dropped) = both
     if dropped.ids:
         logger.warning("validation: %d rows have no label; dropped", len(dropped))
     return train, validation, more

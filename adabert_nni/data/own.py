@@ -11,20 +11,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from adabert_nni.data.columns import Columns, choose_columns
-from adabert_nni.data.files_in import Source, Table, to_table
+from adabert_nni.data.files_in import Source, to_table
 from adabert_nni.data.labels import (
     check_classes,
     check_labels,
     in_order,
     kind_of,
-    to_classes,
+    to_rows,
     to_values,
 )
 from adabert_nni.data.sources import TEST, TRAIN, UNLABELLED, VALIDATION, read_source
 from adabert_nni.data.splitting import split_off
 from adabert_nni.data.tasks import Rows, Task
 from adabert_nni.errors import AdaBertError
-from adabert_nni.problems import CLASSIFICATION, PROBLEMS
+from adabert_nni.problems import PROBLEMS
 
 logger = logging.getLogger(__name__)
 
@@ -77,13 +77,13 @@ def load_own(
     known = check_labels(table)
     kind = kind_of(problem_type, known, train)
     task = Task("own", columns.texts, str(columns.label), (str(columns.label),))
-    if PROBLEMS[kind] is CLASSIFICATION:
+    if PROBLEMS[kind].classes:
         check_classes(train, known)
         told = splits[TRAIN].classes.get(str(columns.label), [])
         task = replace(task, labels=in_order(set(known), told))
     else:
-        task = replace(task, problem=PROBLEMS[kind], metrics=PROBLEMS[kind].metrics)
-    rows, more = _read(table, task).by_label()
+        task = replace(task, problem=PROBLEMS[kind], metrics=())
+    rows, more = to_rows(table, task).by_label()
     more = _joined(more, _texts_of(splits.get(UNLABELLED), columns), len(table.lines))
     if len(more):
         logger.info("%s: %d rows have no label; the teacher tells of them", train, len(more))
@@ -107,10 +107,6 @@ def _need(splits: dict[str, Source], split: str, where: str) -> dict[str, Source
     return splits
 
 
-def _read(table: Table, task: Task) -> Rows:
-    return to_classes(table, task.labels) if task.problem is CLASSIFICATION else to_values(table)
-
-
 def _texts_of(source: Source | None, columns: Columns) -> Rows:
     """The texts of a source, without labels."""
     if source is None:
@@ -132,7 +128,7 @@ def _held(
         for split in (VALIDATION, TEST):
             if split in splits:
                 table = to_table(splits[split], columns.texts, columns.label)
-                rows, dropped = _read(table, task).by_label()
+                rows, dropped = to_rows(table, task).by_label()
                 if len(rows):
                     logger.info("%s: its split %r is reported on", train, split)
                     return _told(rows, dropped, table.where)
@@ -142,7 +138,7 @@ def _held(
     source = read_source(validation)
     split = next(name for name in (VALIDATION, TEST, TRAIN, UNLABELLED) if name in source)
     table = to_table(source[split], columns.texts, columns.label)
-    rows, dropped = _read(table, task).by_label()
+    rows, dropped = to_rows(table, task).by_label()
     if not len(rows):
         raise AdaBertError(
             f"{table.where}: none of its {len(dropped)} rows has a label, so nothing can be reported; "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adabert_nni.errors import AdaBertError
 from adabert_nni.losses import UNLABELLED
@@ -27,10 +27,10 @@ class Task:
         label: the label column.
         labels: the class names in the order of their ids, at least two; in regression the name of the one
             value. As many as a model has outputs.
-        metrics: keys of ``metrics.METRICS``; the first one is the one to choose by.
+        metrics: keys of ``metrics.METRICS``; the first one is the one to choose by. None are those of ``problem``.
         hub: (data set, configuration) on the Hugging Face hub; None when it is not there.
         validation: the name of the split (and the stem of the file) that results are reported on.
-        problem: the kind of problem that it is.
+        problem: the kind of problem that it is, with the task's metrics.
         scale: mean and deviation of the training labels, in regression; models learn by them.
     """
 
@@ -38,11 +38,18 @@ class Task:
     texts: tuple[str, ...]
     label: str
     labels: tuple[str, ...]
-    metrics: tuple[str, ...] = ("accuracy",)
+    metrics: tuple[str, ...] = ()
     hub: tuple[str, str] | None = None
     validation: str = "validation"
     problem: Problem = CLASSIFICATION
     scale: Scale = UNSCALED
+
+    def __post_init__(self) -> None:
+        """Let task and problem name the same metrics, so that whoever chooses does so by the same one."""
+        metrics = self.metrics or self.problem.metrics
+        object.__setattr__(self, "metrics", metrics)
+        if self.problem.metrics != metrics:
+            object.__setattr__(self, "problem", replace(self.problem, metrics=metrics))
 
     @property
     def is_pair(self) -> bool:

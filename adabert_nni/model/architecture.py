@@ -81,6 +81,19 @@ class Architecture:
                 filled.add(target)
         return live
 
+    def reached(self) -> set[int]:
+        """The states that depend on the text: the inputs, and what edges lead to from them."""
+        reached = {0, 1}
+        for name, op in self.edges.items():  # in topological order
+            source, target = map(int, name.split("_"))
+            if op != ZERO and source in reached:
+                reached.add(target)
+        return reached
+
+    def reads_input(self) -> bool:
+        """Whether a node depends on the text; else all texts have the same logits."""
+        return max(self.reached()) > 1
+
     def to_dict(self) -> dict[str, Any]:
         """The versioned envelope that ``from_dict`` reads."""
         body = {"depth": self.depth, "nodes": self.nodes, "edges": dict(self.edges)}

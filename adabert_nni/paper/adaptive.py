@@ -1,15 +1,18 @@
 """Whether a found structure belongs to its task: pairs of one task (two seeds) against pairs of two tasks.
 
-Knows structures alone, not how they were found or are shown.
+Measured on structures alone, whatever found them, and shown as a table.
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
 
 from adabert_nni.model.architecture import ZERO, Architecture
+from adabert_nni.paper.records import Record
+from adabert_nni.paper.shown import DASH, decimals
+from adabert_nni.report.tables import markdown_table
 
 SHUFFLES = 9999
 
@@ -95,3 +98,31 @@ def adaptivity(found: Mapping[str, Sequence[Architecture]]) -> Adaptivity | None
         chance(edges),
         chance(layers),
     )
+
+
+def adaptive_table(records: Iterable[Record]) -> str:
+    """Pairs of one task and pairs of two, of what was found in each architecture space; a dash for too few."""
+    by_space: dict[str, dict[str, list[Architecture]]] = {}
+    for record in records:
+        tasks = by_space.setdefault(record["settings"]["space"], {})
+        found = Architecture.from_dict(record["architecture"])
+        tasks.setdefault(record["task"], []).append(found)
+    rows: list[dict[str, str]] = []
+    for space, tasks in by_space.items():
+        if (told := adaptivity(tasks)) is not None:
+            rows += [
+                _apart(f"space {space}: one task, two seeds", told.within),
+                _apart(f"space {space}: two tasks", told.across),
+                {
+                    "pairs": f"space {space}: shuffled tasks reach that gap with p",
+                    "edges": f"{told.edges_p:.2g}",
+                    "layers": f"{told.layers_p:.2g}",
+                },
+            ]
+    columns = {"pairs": "pairs", "edges": "edges that differ, %", "layers": "difference of K"}
+    return markdown_table(rows, columns) if rows else DASH
+
+
+def _apart(name: str, pairs: Apart) -> dict[str, str]:
+    edges, layers = decimals(100 * pairs.edges), decimals(pairs.layers)
+    return {"pairs": f"{name} ({pairs.pairs})", "edges": edges, "layers": layers}

@@ -13,7 +13,6 @@ from adabert_nni.config import Config
 from adabert_nni.errors import AdaBertError
 from adabert_nni.pipeline.inputs import prepare
 from adabert_nni.pipeline.rows import read_rows
-from adabert_nni.problems import CLASSIFICATION
 from adabert_nni.report.summary import write_comparison
 from adabert_nni.teacher.loading import load_classifier
 
@@ -35,7 +34,7 @@ def train_baseline(config: Config, name: str, output: Path) -> dict[str, Any]:
     """
     started = time.monotonic()
     own, asked, splits = get_baseline(name), config.baseline, read_rows(config.data)
-    if splits.task.problem is not CLASSIFICATION:
+    if not splits.task.problem.classes:
         raise AdaBertError(
             f"{name}: the labels of {splits.task.name} are numbers, and baselines are for classes alone; for "
             "numbers use adabert compress or train"

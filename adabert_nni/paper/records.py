@@ -46,6 +46,16 @@ def load_records(results: Path, wanted: Mapping[str, Any], tasks: Sequence[str])
     return list(kept.values())
 
 
+def in_table(records: Iterable[Record], table: str, known: Iterable[str], key: str) -> list[str]:
+    """The systems or tasks (``key``) of a table: the ``known`` ones, then others that were run, draws as one."""
+    found = dict.fromkeys(known)
+    for record in records:
+        if record["table"] == table:
+            name, _, draw = record[key].partition(":")
+            found[name if name in DRAWN and draw == str(record["seed"]) else record[key]] = None
+    return list(found)
+
+
 def of(records: Iterable[Record], table: str, system: str, task: str | None = None) -> list[Record]:
     """Those of a system (all draws of one of ``DRAWN``) in a table, on one task or all."""
     return [

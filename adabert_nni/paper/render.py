@@ -10,9 +10,9 @@ from pathlib import Path
 
 from adabert_nni.files import atomic_write
 from adabert_nni.model.architecture import Architecture
-from adabert_nni.paper.adaptive import Apart, adaptivity
+from adabert_nni.paper.adaptive import adaptive_table
 from adabert_nni.paper.figures import TABLE1, TABLE2, TABLE3, TABLE4, TABLE5
-from adabert_nni.paper.records import Record, of
+from adabert_nni.paper.records import Record, in_table, of
 from adabert_nni.paper.shown import (
     DASH,
     average,
@@ -31,6 +31,12 @@ from adabert_nni.report.plot import cell_svg
 from adabert_nni.report.tables import markdown_table
 
 OWN = "the task's own"
+SHOWN = (
+    "table1",
+    "table3",
+    "table4",
+    "table5",
+)  # with pages of their own; any other table has the plain one
 NOTES = """\
 Every figure of ours is a mean ± sample standard deviation over its runs (their number in brackets, where there
 are several), measured on the validation split; epochs were chosen on rows of the training split. The paper's are
@@ -42,6 +48,7 @@ cell's settings and `results/README.md` say. A dash is a run that was not made."
 
 def render(records: Sequence[Record], results: Path) -> str:
     """The whole page; draws figure 3 into ``results`` and links to it."""
+    others = sorted({record["table"] for record in records} - set(SHOWN))
     pages = [
         ("Table 1: accuracy, size and speed", _table1(records)),
         ("Table 2: what was found", _table2(records)),
@@ -51,8 +58,12 @@ def render(records: Sequence[Record], results: Path) -> str:
         ),
         ("Table 4: what teaches", _scores(records, "table4", TABLE4, ABLATED)),
         ("Table 5: efficiency", _scores(records, "table5", TABLE5, ABLATED, with_params)),
+        *((name, _scores(records, name, {}, ())) for name in others),
         ("Figure 3: the cells", _figure3(records, results)),
-        ("Task-adaptive: how far found structures lie apart", _adaptive(records)),
+        (
+            "Task-adaptive: how far found structures lie apart",
+            adaptive_table(of(records, "table1", ADABERT)),
+        ),
         ("Every run", _runs(records)),
     ]
     lines = ["# The paper's tables", "", NOTES]
@@ -75,12 +86,15 @@ def draw_cells(records: Iterable[Record], results: Path) -> dict[str, Path]:
 
 def _table1(records: Sequence[Record]) -> str:
     columns = {"system": "system", "params": "parameters", "speedup": "x BERT-base"}
-    columns |= {task: task for task in TASKS} | {"average": "average accuracy"}
+    tasks = in_table(records, "table1", TASKS, "task")
+    columns |= {task: task for task in tasks} | {"average": "average accuracy"}
     rows = []
-    for system, printed in TABLE1.items():
+    for system in in_table(records, "table1", TABLE1, "system"):
         own = of(records, "table1", system)
-        by_task = {task: of(own, "table1", system, task) for task in TASKS}
-        means = [statistics.fmean(r["value"] for r in found) for found in by_task.values() if found]
+        by_task = {task: of(own, "table1", system, task) for task in tasks}
+        means = [
+            statistics.fmean(r["value"] for r in by_task[task]) for task in TASKS if by_task[task]
+        ]
         whole = len(means) == len(TASKS)
         row = {task: score_cell(found) for task, found in by_task.items()}
         row |= {"params": ends([r["params"] for r in own], in_millions)}
@@ -90,8 +104,9 @@ def _table1(records: Sequence[Record]) -> str:
         rows += [{"system": system, **row}]
         if system != "teacher":
             rows += [{"system": "of its teacher, %", **kept}]
-        paper = {"system": f"paper: {printed['name']}", "params": printed["params"]}
-        rows += [{**paper, "speedup": printed["speedup"], **printed["scores"]}]
+        if (printed := TABLE1.get(system)) is not None:
+            paper = {"system": f"paper: {printed['name']}", "params": printed["params"]}
+            rows += [{**paper, "speedup": printed["speedup"], **printed["scores"]}]
     return markdown_table(rows, columns)
 
 
@@ -117,25 +132,26 @@ def _scores(
 ) -> str:
     """A row of ours and one of the paper's for each system, a column for each task, and what they have on average.
 
-    The average of both is over the tasks that every system was run on, of those that were run at all.
+    What was run beyond ``printed`` and ``tasks`` comes after them. The average of both is over the tasks that
+    every system was run on, of those that were run at all.
     """
+    tasks = in_table(records, table, tasks, "task")
     found = {
         system: {task: _runs_of(records, table, system, task) for task in tasks}
-        for system in printed
+        for system in in_table(records, table, printed, "system")
     }
     begun = [row for row in found.values() if any(row.values())]
     shared = [task for task in tasks if begun and all(row[task] for row in begun)]
     rows = []
-    for system, theirs in printed.items():
-        ours = {task: show(runs) for task, runs in found[system].items()}
+    for system, by_task in found.items():
+        ours = {task: show(runs) for task, runs in by_task.items()}
         means = [
-            statistics.fmean(100 * r["value"] for r in found[system][t])
-            for t in shared
-            if found[system][t]
+            statistics.fmean(100 * r["value"] for r in by_task[t]) for t in shared if by_task[t]
         ]
         rows += [{"system": system, **ours, "average": average(means)}]
-        if theirs:
-            paper = [float(theirs[task].split()[0]) for task in shared]
+        if theirs := printed.get(system):
+            known = shared if theirs.keys() >= set(shared) else []
+            paper = [float(theirs[task].split()[0]) for task in known]
             rows += [{"system": "paper", **theirs, "average": average(paper)}]
     more = {"average": f"average of {', '.join(shared)}"} if len(shared) > 1 else {}
     return markdown_table(rows, {"system": "system", **{task: task for task in tasks}, **more})
@@ -155,34 +171,6 @@ def _figure3(records: Sequence[Record], results: Path) -> str:
     drawn = draw_cells(records, results)
     pictures = [f"![{task}]({results.name}/{path.name})" for task, path in drawn.items()]
     return "\n\n".join(f"{task}:\n\n{p}" for task, p in zip(drawn, pictures, strict=True)) or DASH
-
-
-def _adaptive(records: Sequence[Record]) -> str:
-    """Pairs of one task and pairs of two, of what Table 1 found in each architecture space."""
-    by_space: dict[str, dict[str, list[Architecture]]] = {}
-    for record in of(records, "table1", ADABERT):
-        tasks = by_space.setdefault(record["settings"]["space"], {})
-        found = Architecture.from_dict(record["architecture"])
-        tasks.setdefault(record["task"], []).append(found)
-    rows: list[dict[str, str]] = []
-    for space, tasks in by_space.items():
-        if (told := adaptivity(tasks)) is not None:
-            rows += [
-                _apart(f"space {space}: one task, two seeds", told.within),
-                _apart(f"space {space}: two tasks", told.across),
-                {
-                    "pairs": f"space {space}: shuffled tasks reach that gap with p",
-                    "edges": f"{told.edges_p:.2g}",
-                    "layers": f"{told.layers_p:.2g}",
-                },
-            ]
-    columns = {"pairs": "pairs", "edges": "edges that differ, %", "layers": "difference of K"}
-    return markdown_table(rows, columns) if rows else DASH
-
-
-def _apart(name: str, pairs: Apart) -> dict[str, str]:
-    edges, layers = decimals(100 * pairs.edges), decimals(pairs.layers)
-    return {"pairs": f"{name} ({pairs.pairs})", "edges": edges, "layers": layers}
 
 
 def _runs(records: Sequence[Record]) -> str:

@@ -111,7 +111,7 @@ def _told(cell: Cell, metrics: Mapping[str, Any], output: Path) -> dict[str, Any
         "params": metrics["student_params"],
         "depth": metrics.get("depth"),
         "speedup": metrics["speedup_vs_bert_base"],
-        "selection_accuracy": metrics.get("selection_accuracy"),
+        f"selection_{names[0]}": metrics.get(f"selection_{names[0]}"),
         "seconds": metrics.get("run_seconds"),
         **{key: metrics.get(key) for key in ("batch", "length", "threads", "device")},
         "architecture": read_json(drawn) if drawn.is_file() else None,
@@ -136,7 +136,7 @@ def _teacher(cell: Cell, output: Path) -> dict[str, Any]:
     sides = ("teacher", "student")
     scores = {f"{side}_{k}": v for side in sides for k, v in told["validation"].items()}
     more = {"student_params": told["params"], "run_seconds": told["seconds"]}
-    more["selection_accuracy"] = told["selection"]["accuracy"]
+    more |= {f"selection_{name}": value for name, value in told["selection"].items()}
     return {**timing, **scores, **more}
 
 

@@ -15,6 +15,7 @@ from adabert_nni.teacher.proposals import find_sources, source_hashes
 from adabert_nni.teacher.source import locate_teacher, made_of
 
 OF_ALL_TASKS = ("data_dir", "max_length", "selection_share", "split_seed")
+USUAL = ("accuracy",)  # metrics that a teacher's name does not tell
 OF_PROBES = ("probe_epochs", "probe_calibration")  # settings that a teacher does not depend on
 
 
@@ -64,6 +65,8 @@ def places(config: Config, splits: Splits) -> Places:
             if k not in ("teacher", *OF_PROBES) and LATER.get(k, object()) != v
         },
     }
+    if (metrics := splits.task.metrics) != USUAL:
+        teacher_from["metrics"] = list(metrics)
     if (before := first_task(config)) is not None:
         teacher_from["before"] = places(before, read_rows(before.data)).teacher.name
     if config.run.precision != "auto":

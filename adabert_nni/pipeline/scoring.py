@@ -16,7 +16,6 @@ from adabert_nni.data.tasks import Rows
 from adabert_nni.errors import AdaBertError
 from adabert_nni.metrics import score
 from adabert_nni.pipeline.rows import read_rows
-from adabert_nni.problems import CLASSIFICATION
 from adabert_nni.progress import progress
 from adabert_nni.student.predict import Classifier, load_classifier, predictions
 from adabert_nni.student.task import check_task
@@ -75,7 +74,7 @@ def evaluate_file(
     classifier, source = load_classifier(student), read_file(file)
     columns = choose_columns(source, text, text_pair, label)
     table, problem = to_table(source, columns.texts, columns.label), classifier.problem
-    if problem is CLASSIFICATION:
+    if problem.classes:
         _check_known(table, classifier.labels)
         rows, without = to_classes(table, tuple(classifier.labels)).by_label()
     else:
@@ -84,8 +83,7 @@ def evaluate_file(
         logger.warning("%s: %d rows have no label; dropped", file, len(without))
     if not len(rows):
         raise AdaBertError(f"{file}: no row has a label in column {columns.label!r}; add labels")
-    metrics = ("accuracy",) if problem is CLASSIFICATION else problem.metrics
-    return {"task": str(file), **_scores(classifier, rows, metrics, batch)}
+    return {"task": str(file), **_scores(classifier, rows, problem.metrics, batch)}
 
 
 def _check_known(table: Table, names: list[str]) -> None:

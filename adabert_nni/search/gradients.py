@@ -15,7 +15,6 @@ from torch import Tensor
 
 from adabert_nni.config import SearchConfig
 from adabert_nni.data.batches import Batch
-from adabert_nni.losses import total_loss
 from adabert_nni.progress import progress
 from adabert_nni.search.evaluator import SearchModule
 from adabert_nni.search.gumbel import CERTAIN
@@ -169,9 +168,7 @@ def _effects(
 
 
 def _loss(module: AdaBertModule, batch: Batch) -> Tensor:
-    terms, settings = module.loss_terms(batch), module.settings
-    losses = terms["loss_ce"], terms["loss_kd"], terms["loss_e"]
-    return total_loss(*losses, settings.gamma, settings.beta)
+    return module.weighed(module.loss_terms(batch))
 
 
 def _task_loss(module: AdaBertModule, batch: Batch) -> Tensor:

@@ -6,6 +6,7 @@ whose settings it reads. Shapes: B batch, L tokens, J teacher layers, C classes,
 """
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,8 @@ from adabert_nni.search.schedule import Schedule
 from adabert_nni.search.settings import Settings
 from adabert_nni.search.space import DEPTH, edge_label
 from adabert_nni.training import check_finite
+
+EQUATION_1 = ("loss_ce", "loss_kd", "loss_e")
 
 
 class AdaBertModule(AlphaModule):
@@ -99,11 +102,8 @@ class AdaBertModule(AlphaModule):
         for alpha in alphas:
             alpha.requires_grad_(searches)
         terms = self.loss_terms(batch)
-        loss = total_loss(
-            terms["loss_ce"], terms["loss_kd"], terms["loss_e"], settings.gamma, settings.beta
-        )
         excess = self.excess()
-        loss = loss + self.multipliers(excess)
+        loss = self.weighed(terms) + self.multipliers(excess)
         if not math.isfinite(loss.item()):
             raise AdaBertError(
                 f"search, epoch {self.epoch}, step {batch_idx}: the loss is {loss.item()}; "
@@ -123,6 +123,12 @@ class AdaBertModule(AlphaModule):
             self.sums[name] = self.sums.get(name, 0.0) + value.item()
         self.steps += 1
         return loss.detach()
+
+    def weighed(self, terms: Mapping[str, Tensor]) -> Tensor:
+        """Equation (1), and on top of it every term that it does not know, as it is."""
+        task, knowledge, efficiency = (terms[name] for name in EQUATION_1)
+        loss = total_loss(task, knowledge, efficiency, self.settings.gamma, self.settings.beta)
+        return sum((term for name, term in terms.items() if name not in EQUATION_1), loss)
 
     def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
         """L_CE, L_KD and L_E of one draw that all layers share; layers after the drawn one have no graph."""

@@ -11,9 +11,9 @@ from nni.nas.evaluator.pytorch import Trainer
 from nni.nas.oneshot.pytorch.base_lightning import BaseOneShotLightningModule
 
 from adabert_nni.data.batches import Batch
-from adabert_nni.model.ops import OPS
 from adabert_nni.search.evaluator import SearchModule
 from adabert_nni.search.space import AdaBertSpace
+from adabert_nni.spaces import SpaceConfig
 
 STEPS_PER_EPOCH = 1000  # the loops' idea of an epoch, which never ends here
 
@@ -47,7 +47,7 @@ def space_of(size: StepSize) -> AdaBertSpace:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # NNI names newer torch classes
         return AdaBertSpace(
-            tuple(OPS),
+            SpaceConfig.load("paper").ops,
             size.nodes,
             size.max_depth,
             size.dim,

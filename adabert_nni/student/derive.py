@@ -63,8 +63,8 @@ def keep_strongest(
 ) -> Architecture:
     """Set all but the ``max_incoming`` strongest incoming edges of each node to ``zero``.
 
-    Strength is the probability of the chosen op. The original code keeps two; the paper keeps all, and so
-    does None.
+    Strength is the probability of the chosen op; what carries the text comes before what does not. The original
+    code keeps two; the paper keeps all, and so does None.
 
     Args:
         architecture: what was found.
@@ -76,10 +76,17 @@ def keep_strongest(
     """
     if max_incoming is None:
         return architecture
-    edges, live = dict(architecture.edges), architecture.live_edges()
+    edges, live, reached = (
+        dict(architecture.edges),
+        architecture.live_edges(),
+        architecture.reached(),
+    )
+
+    def weakness(edge: str) -> tuple[bool, float]:
+        return int(edge.split("_")[0]) not in reached, -probs[f"edge_{edge}"][edges[edge]]
+
     for node in range(2, architecture.nodes + 2):
-        incoming = [edge for edge in live if edge.endswith(f"_{node}")]
-        incoming.sort(key=lambda edge: -probs[f"edge_{edge}"][edges[edge]])
+        incoming = sorted((edge for edge in live if edge.endswith(f"_{node}")), key=weakness)
         edges.update(dict.fromkeys(incoming[max_incoming:], ZERO))
     return Architecture(architecture.depth, architecture.nodes, edges)
 

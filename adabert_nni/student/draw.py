@@ -8,7 +8,7 @@ import random
 from collections.abc import Mapping, Sequence
 
 from adabert_nni.errors import AdaBertError
-from adabert_nni.model.architecture import ZERO, Architecture, edge_names
+from adabert_nni.model.architecture import Architecture, edge_names
 from adabert_nni.model.ops import OPS
 
 TRIES = 200_000
@@ -36,12 +36,13 @@ def draw_any(ops: Sequence[str], nodes: int, max_depth: int, seed: int) -> Archi
     while True:
         depth = generator.randint(1, max_depth)
         edges = {edge: generator.choice(list(ops)) for edge in edge_names(nodes)}
-        if any(op != ZERO and edge.startswith(("0_", "1_")) for edge, op in edges.items()):
-            return Architecture(depth, nodes, edges)
+        drawn = Architecture(depth, nodes, edges)
+        if drawn.reads_input():
+            return drawn
 
 
 def draw_alike(like: Architecture, ops: Sequence[str], dim: int, seed: int) -> Architecture:
-    """A cell drawn uniformly among those of the same depth and, within 5 %, the same size.
+    """A cell drawn uniformly among those of the same depth and, within 5 %, the same size that read their input.
 
     Args:
         like: the architecture whose depth, nodes and size are met.
@@ -60,7 +61,8 @@ def draw_alike(like: Architecture, ops: Sequence[str], dim: int, seed: int) -> A
     for _ in range(TRIES):
         edges = {edge: generator.choice(list(ops)) for edge in like.edges}
         drawn = Architecture(like.depth, like.nodes, edges)
-        if abs(cell_size(drawn, dim) - wanted) <= TOLERANCE * wanted and drawn != like:
+        alike = abs(cell_size(drawn, dim) - wanted) <= TOLERANCE * wanted
+        if alike and drawn != like and drawn.reads_input():
             return drawn
     raise AdaBertError(
         f"random architecture: none of {TRIES} draws has {wanted} parameters a cell within 5 %; "
@@ -71,7 +73,7 @@ def draw_alike(like: Architecture, ops: Sequence[str], dim: int, seed: int) -> A
 def draw_from(
     probs: Mapping[str, Mapping[str, float]], like: Architecture, seed: int
 ) -> Architecture:
-    """A cell whose edges are drawn from P_alpha, each apart from the others.
+    """A cell that reads its input, its edges drawn from P_alpha, each apart from the others.
 
     Args:
         probs: P_alpha, ``{"edge_i_j": {op: probability}}``.
@@ -80,10 +82,17 @@ def draw_from(
 
     Returns:
         An architecture, which may be ``like`` itself.
+
+    Raises:
+        AdaBertError: if none is found, as when every edge is all but certainly ``zero``.
     """
     generator = random.Random(seed)
-    edges = {}
-    for edge in like.edges:
-        ops, weights = zip(*probs[f"edge_{edge}"].items(), strict=True)
-        (edges[edge],) = generator.choices(ops, weights)
-    return Architecture(like.depth, like.nodes, edges)
+    for _ in range(TRIES):
+        edges = {}
+        for edge in like.edges:
+            ops, weights = zip(*probs[f"edge_{edge}"].items(), strict=True)
+            (edges[edge],) = generator.choices(ops, weights)
+        drawn = Architecture(like.depth, like.nodes, edges)
+        if drawn.reads_input():
+            return drawn
+    raise AdaBertError(f"random architecture: none of {TRIES} draws from P_alpha reads its input")

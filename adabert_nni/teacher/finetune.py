@@ -93,7 +93,7 @@ def finetune_teacher(
         fit(
             model,
             train,
-            functools.partial(_step, model, task.problem.task_loss, precision),
+            functools.partial(_step, model, task.problem.teacher_loss, precision),
             optimizer,
             schedule,
             epochs=epochs,

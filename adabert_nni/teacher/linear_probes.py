@@ -103,10 +103,6 @@ class Probes:
         """Logits or values (S, R, J, C) for features (R, J, F)."""
         return torch.cat([self._linear(c) for c in features.split(CHUNK)], dim=1)
 
-    def predict(self, features: Tensor) -> Tensor:
-        """Probabilities or values (S, R, J, C) for features (R, J, F)."""
-        return self._problem.beliefs(self.outputs(features))
-
     def keep(self, best: Tensor, temperature: Tensor) -> Callable[[Tensor], Tensor]:
         """Features (R, J, F) to what the probes of the penalties ``best`` (J,) believe, (R, J, C).
 

@@ -9,10 +9,12 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from adabert_nni.baselines import train as training
+from adabert_nni.baselines.run import run_baseline
 from adabert_nni.baselines.store import load_baseline, save_baseline
 from adabert_nni.baselines.table import BASELINES
 from adabert_nni.baselines.train import attention_scores, current_loss, look, train_baseline
 from adabert_nni.checkpoint import Checkpoint
+from adabert_nni.errors import AdaBertError
 from adabert_nni.files import read_json
 
 
@@ -180,3 +182,25 @@ def test_a_saved_baseline_comes_back_with_equal_logits(
     if name != "bilstm-soft":  # an ordinary folder for transformers
         read = AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()
         assert torch.equal(read(**inputs).logits, model(**inputs).logits)
+
+
+def test_the_epoch_is_chosen_by_the_metric_that_is_asked_for(made_teacher, made_rows, words):
+    _, _, history = run("bilstm-soft", made_teacher(2), made_rows, words, metric="f1")
+    assert all(0 <= entry["selection_f1"] <= 1 for entry in history)
+    assert not any("selection_accuracy" in entry for entry in history)
+
+
+def test_a_model_that_cannot_be_stored_is_refused_before_it_is_trained(
+    made_teacher, made_rows, words, tiny_tokenizer, tmp_path
+):
+    mine = dataclasses.replace(BASELINES["bilstm-soft"], build=lambda *_: torch.nn.Linear(2, 2))
+    rows, nothing = made_rows(8, 1), {"epochs": 1, "lr": 0.1, "batch_size": 4, "seed": 0}
+    with pytest.raises(AdaBertError, match="gives a Linear, which cannot be stored"):
+        run_baseline(
+            *(mine, made_teacher(2), tiny_tokenizer, rows, rows, rows),
+            **nothing,
+            words=words,
+            metrics=("accuracy",),
+            folder=tmp_path,
+            checkpoint=Checkpoint(folder=tmp_path / "state", made_from={}),
+        )

@@ -5,7 +5,14 @@ import logging
 import pytest
 
 from adabert_nni.data.files_in import Table
-from adabert_nni.data.labels import check_classes, in_order, kind_of, to_classes, to_values
+from adabert_nni.data.labels import (
+    check_classes,
+    in_order,
+    kind_of,
+    names_or_ids,
+    to_classes,
+    to_values,
+)
 from adabert_nni.errors import AdaBertError
 from adabert_nni.losses import UNLABELLED
 
@@ -67,3 +74,25 @@ def test_a_label_for_nearly_every_row_is_no_class():
     with pytest.raises(AdaBertError, match=r"8 rows have 5 different labels.*--problem-type regr"):
         check_classes("rows.csv", ["a", "b", "c", "d", "e", "a", "b", "c"])
     check_classes("rows.csv", ["a", "b", "c", "d", "a", "b", "c", "d"])
+
+
+STARS = ("1", "2", "3")
+BY_ID, BY_NAME = {"0": 0, "1": 1, "2": 2}, {"1": 0, "2": 1, "3": 2}
+
+
+@pytest.mark.parametrize(
+    ("names", "labels", "ids_first", "known"),
+    [
+        (("no", "yes"), {"0", "yes"}, False, {"no": 0, "yes": 1, "0": 0, "1": 1}),  # either
+        (STARS, {"0", "1", "2"}, False, BY_ID),  # 0 is no name
+        (STARS, {"1", "2", "3"}, True, BY_NAME),  # 3 is no id
+        (STARS, {"1", "2"}, False, BY_NAME),
+        (STARS, {"1", "2"}, True, BY_ID),
+        (STARS, {"0", "3"}, False, BY_NAME),  # no reading knows both: the error tells the names
+        (("0", "1"), {"1"}, False, {"0": 0, "1": 1}),  # both say the same
+    ],
+)
+def test_a_column_is_read_by_names_or_by_ids_and_never_by_both_where_they_differ(
+    names, labels, ids_first, known
+):
+    assert names_or_ids(labels, names, ids_first=ids_first) == known

@@ -221,7 +221,7 @@ def test_an_embedded_task_needs_nothing_and_its_sizes_are_known():
 def test_a_data_folder_takes_plain_and_packed_files_ids_and_names(tmp_path, real_layout):
     folder = real_layout(tmp_path, "rte", "train", "validation")
     splits = load_splits("rte", data_dir=folder)
-    assert splits.task is TASKS["rte"]
+    assert splits.task == TASKS["rte"]
     assert splits.validation.labels == [0, 1] * 4  # written by name, see below
     assert sorted(splits.train.ids + splits.selection.ids) == list(range(8))
 

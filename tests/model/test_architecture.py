@@ -71,3 +71,13 @@ def test_a_missing_file_is_refused_with_its_path(tmp_path):
 def test_a_sample_without_a_proper_depth_is_refused(depth):
     with pytest.raises(ArchitectureError, match="depth"):
         Architecture.from_sample({**make().to_sample(), "depth": depth})
+
+
+def test_a_cell_reads_its_input_where_edges_lead_from_it():
+    none = dict.fromkeys(edge_names(2), "zero")
+    from_nothing = Architecture(1, 2, none | {"2_3": "std_conv_3"})
+    assert from_nothing.reached() == {0, 1}
+    assert not from_nothing.reads_input()
+    chain = Architecture(1, 2, none | {"1_2": "skip_connect", "2_3": "std_conv_3"})
+    assert chain.reached() == {0, 1, 2, 3}
+    assert Architecture(1, 2, none | {"0_3": "max_pool_3"}).reads_input()

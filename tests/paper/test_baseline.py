@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from adabert_nni.config import Config
+from adabert_nni.data.tasks import TASKS
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import read_json
 from adabert_nni.paper import baseline
@@ -14,6 +15,7 @@ from adabert_nni.paper.cells import Asked
 from adabert_nni.paper.run import RUNNERS, run_cell
 from adabert_nni.paper.tables import TABLES
 from adabert_nni.pipeline import inputs
+from adabert_nni.problems import CLASSIFICATION
 from adabert_nni.student.draw import draw_any
 
 TASK = {"task": "mini-reviews"}
@@ -102,3 +104,17 @@ def test_rows_with_numbers_are_refused_before_the_teacher_is_trained(tmp_path, m
     config = Config.from_mapping({"train": str(tmp_path / "rows.csv")}, "test")
     with pytest.raises(AdaBertError, match=r"tinybert: the labels of .* are numbers"):
         baseline.train_baseline(config, "tinybert", tmp_path / "run")
+
+
+def test_a_task_is_chosen_by_its_first_metric_and_may_have_a_loss_of_its_own(
+    tiny_settings, small_base, tmp_path, monkeypatch
+):
+    own = replace(CLASSIFICATION, task_loss=lambda logits, labels: logits.square().mean())
+    task = replace(TASKS["mini-reviews"], metrics=("f1", "accuracy"), problem=own)
+    monkeypatch.setitem(TASKS, "mini-reviews", task)
+    cells = TABLES["table1"](Asked(tasks=["mini-reviews"], overrides=tiny_settings))
+    for cell in cells:
+        if cell.system in ("teacher", "adabert", "bilstm-soft"):
+            record = run_cell(cell, tmp_path / "runs", tmp_path / "results", {})
+            assert (record["metric"], list(record["scores"])) == ("f1", ["f1", "accuracy"])
+            assert cell.kind == "baseline" or 0 <= record["selection_f1"] <= 1

@@ -1,9 +1,11 @@
 """The page: means and deviations worked out by hand, dashes for what is missing, the paper's figures beside."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from adabert_nni.data.tasks import TASKS as TASKS_KNOWN
 from adabert_nni.data.tasks import get_task
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import write_json
@@ -198,9 +200,27 @@ def test_records_as_they_are_run_can_be_rendered(tmp_path, counted):
     assert "![rte](paper/figure3-rte.svg)" in page
 
 
+def test_a_system_a_task_and_a_table_of_ones_own_come_after_the_papers(tmp_path, monkeypatch):
+    monkeypatch.setitem(TASKS_KNOWN, "mine", replace(get_task("rte"), name="mine"))
+    made = [
+        record("plain-kd", accuracy=0.7),
+        record("plain-kd", task="mine", accuracy=0.75),
+        record("+mine", table="table4", accuracy=0.61),
+        record("slow", table="table6", accuracy=0.62),
+        record("adabert:mine", table="table3", task="mine", accuracy=0.63),
+    ]
+    page = render(made, tmp_path / "paper")
+    own = row(page, "Table 1", "plain-kd")
+    assert (own["rte"], own["mine"], own["average accuracy"]) == ("70.00", "75.00", "-")
+    assert row(page, "Table 1", "paper: AdaBERT")["rte"] == "64.4"
+    assert row(page, "Table 4", "+mine")["rte"] == "61.00"
+    assert row(page, "table6", "slow")["rte"] == "62.00"
+    assert row(page, "Table 3", "adabert:mine")["mine"] == "63.00"
+
+
 def test_the_papers_figures_cover_its_systems_and_tasks():
     names = {cell.system for cell in TABLES["table1"](Asked(tasks=["rte"]))}
-    assert figures.TABLE1.keys() == names
+    assert figures.TABLE1.keys() <= names
     assert figures.TABLE2.keys() == set(TASKS)
     crossed = {f"adabert:{task}" for task in TASKS}
     assert figures.TABLE3.keys() == crossed | {"random", "uniform"}

@@ -4,10 +4,11 @@ import pytest
 import torch
 from nni.nas.oneshot.pytorch.differentiable import GumbelDartsLightningModule
 
-from adabert_nni.model.ops import OPS, ConvBlock
+from adabert_nni.model.ops import ConvBlock
 from adabert_nni.search.step_parts import StepSize
 from adabert_nni.search.steps import STEPS, build_step, spread_depths
 from adabert_nni.search.supernet import StraightThroughLayer
+from adabert_nni.spaces import SpaceConfig
 
 SIZE = {"batch": 4, "length": 6, "max_depth": 2, "dim": 8, "vocab_size": 30}
 
@@ -61,7 +62,7 @@ def test_ours_draws_the_depth_that_is_asked_and_another_op_on_each_edge(row):
         layers = [m for m in step.module.modules() if isinstance(m, StraightThroughLayer)]
         drawn = {m.label: m.names[m.draw.index] for m in layers}
         assert len(set(drawn.values())) == len(drawn) == 9
-        left_out |= set(OPS) - set(drawn.values())
+        left_out |= set(SpaceConfig.load("paper").ops) - set(drawn.values())
     assert len(left_out) == 2
 
 

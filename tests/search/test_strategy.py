@@ -40,6 +40,15 @@ def plain_terms(search, batch, draws):
     }
 
 
+def test_equation_1_is_weighed_and_a_further_term_counts_as_it_is(make_search):
+    search = make_search()
+    search.settings.gamma, search.settings.beta = 0.8, 4.0
+    numbers = {"loss_ce": 1.0, "loss_kd": 2.0, "loss_e": 3.0, "loss_own": 5.0}
+    terms = {name: torch.tensor(value) for name, value in numbers.items()}
+    # 0.2 * 1 + 0.8 * 2 + 4 * 3 + 5
+    assert search.weighed(terms).item() == pytest.approx(18.8)
+
+
 @pytest.mark.parametrize("seed", [0, 1, 5])
 def test_a_whole_exact_step_equals_the_plain_formula(make_search, batch, seed):
     results = []

@@ -164,6 +164,13 @@ def test_each_node_keeps_its_strongest_incoming_edges_and_no_more(limit):
     assert kept.depth == 2
 
 
+def test_an_edge_that_carries_the_text_is_kept_before_one_that_does_not():
+    edges = {"0_2": "zero", "1_2": "zero", "0_3": "std_conv_3", "1_3": "zero", "2_3": "std_conv_5"}
+    probs = {f"edge_{edge}": {op: 0.9 if edge == "2_3" else 0.3} for edge, op in edges.items()}
+    kept = keep_strongest(Architecture(1, 2, edges), probs, 1)
+    assert [edge for edge, op in kept.edges.items() if op != "zero"] == ["0_3"]
+
+
 def test_without_a_limit_all_edges_stay():
     architecture = Architecture(2, 3, dict.fromkeys(edge_names(3), "max_pool_3"))
     assert keep_strongest(architecture, {}, None) == architecture

@@ -61,3 +61,13 @@ def test_ops_are_drawn_as_often_as_p_alpha_says():
     assert abs(ops.count("zero") / len(ops) - 0.25) < 0.05  # 1,800 draws: a deviation of 0.01
     assert {cell.depth for cell in drawn} == {LIKE.depth}
     assert drawn[0] == draw_from(probs, LIKE, 0) != drawn[1]
+
+
+def test_a_cell_drawn_from_p_alpha_or_like_another_reads_its_input():
+    zero = {f"edge_{edge}": {"std_conv_3": 0.2, "zero": 0.8} for edge in EDGES}
+    assert all(draw_from(zero, LIKE, seed).reads_input() for seed in range(100))
+    one = Architecture(1, 2, dict.fromkeys(edge_names(2), "zero") | {"0_2": "std_conv_3"})
+    drawn = [draw_alike(one, ("std_conv_3", "zero"), 16, seed) for seed in range(50)]
+    assert all(cell.reads_input() for cell in drawn)  # 2_3 alone has the size, too
+    with pytest.raises(AdaBertError, match="reads its input"):
+        draw_from({name: {"zero": 1.0} for name in zero}, LIKE, 0)

@@ -1,11 +1,13 @@
 """The folded student is the same function in fewer steps: equal logits for every op, layout and depth."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
 
 from adabert_nni.model.architecture import edge_names
+from adabert_nni.model.ops import OPS, ConvBlock
 from adabert_nni.model.pairs import LAYOUTS
 from adabert_nni.student.fold import fold
 
@@ -43,6 +45,20 @@ def test_a_cell_of_one_op_folds_at_any_depth(made_student, made_inputs, op):
 def test_a_convolution_out_of_an_empty_node_keeps_its_constant(made_student, made_inputs):
     edges = dict.fromkeys(edge_names(3), "zero") | {"2_3": "std_conv_3", "3_4": "avg_pool_3"}
     plain, folded = both(made_student(edges=edges, depth=2), *made_inputs())
+    assert torch.allclose(plain, folded, rtol=0, atol=1e-5)
+
+
+def test_an_op_that_is_built_on_a_convolution_is_not_taken_for_one(
+    made_student, made_inputs, monkeypatch
+):
+    class Residual(ConvBlock):
+        def forward(self, x, mask):
+            return x + super().forward(x, mask)
+
+    own = replace(OPS["std_conv_3"], build=lambda dim: Residual(dim, 3))
+    monkeypatch.setitem(OPS, "residual_3", own)
+    student = made_student(edges=dict.fromkeys(edge_names(3), "residual_3"), depth=2)
+    plain, folded = both(student, *made_inputs())
     assert torch.allclose(plain, folded, rtol=0, atol=1e-5)
 
 

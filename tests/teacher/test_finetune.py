@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from adabert_nni.data.encoding import encode
 from adabert_nni.data.loading import Rows, Splits
 from adabert_nni.data.tasks import TASKS
 from adabert_nni.errors import AdaBertError
+from adabert_nni.problems import CLASSIFICATION
 from adabert_nni.teacher.finetune import evaluate, finetune_teacher
 from adabert_nni.teacher.loading import load_tokenizer
 
@@ -192,3 +194,13 @@ def test_biases_and_layer_norms_do_not_decay(base, splits, tmp_path, monkeypatch
 def test_a_folder_without_a_tokenizer_is_one_sentence(tmp_path):
     with pytest.raises(AdaBertError, match=r"tokenizer in .* cannot be read"):
         load_tokenizer(tmp_path)
+
+
+def test_another_loss_of_students_leaves_the_teacher_as_it_is(base, splits, tmp_path):
+    own = replace(CLASSIFICATION, task_loss=lambda logits, labels: 0 * logits.sum())
+    mine = replace(splits, task=replace(splits.task, problem=own))
+    made = []
+    for name, rows in (("plain", splits), ("mine", mine)):
+        (tmp_path / name).mkdir()
+        made.append(finetune_teacher(str(base), rows, epochs=1, folder=tmp_path / name, **SETTINGS))
+    assert made[0]["history"][0]["train_loss"] == made[1]["history"][0]["train_loss"] > 0

@@ -180,7 +180,7 @@ def test_a_probe_is_the_minimum_that_scikit_learn_finds():
     features = torch.randn(400, 2, 5, generator=generator) * 3 + 1
     noise = torch.randn(400, 3, generator=generator)
     labels = (features[:, 0, :3] + 3 * noise).argmax(dim=1)
-    found = fitted(features, labels, [0.1], classes=3).predict(features.half())[0]
+    found = fitted(features, labels, [0.1], classes=3).outputs(features.half()).softmax(-1)[0]
     for layer in range(2):
         inputs = features[:, layer].half().float().numpy()
         inputs = (inputs - inputs.mean(axis=0)) / inputs.std(axis=0)
@@ -195,7 +195,7 @@ def test_a_probe_of_regression_is_the_ridge_regressor_of_scikit_learn():
     labels = features[:, 0].sum(dim=1) / 8 + torch.randn(400, generator=generator)
     made = Probes(features.half(), labels, 1, 1, REGRESSION)
     made.fit(torch.full((1, 2), 0.5), epochs=1, generator=torch.Generator().manual_seed(0))
-    found = made.predict(features.half())[0]
+    found = made.outputs(features.half())[0]
     for layer in range(2):
         inputs = features[:, layer].half().float().numpy()
         inputs = (inputs - inputs.mean(axis=0)) / inputs.std(axis=0)
@@ -263,8 +263,8 @@ def test_a_probe_does_not_depend_on_the_ones_trained_beside_it():
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(100, 2, 4, generator=generator)
     labels = (features[:, 0, 0] > 0).long()
-    alone = fitted(features[:, :1], labels, [0.1], 2).predict(features[:, :1].half())
-    beside = fitted(features, labels, [1.0, 0.1], 2).predict(features.half())
+    alone = fitted(features[:, :1], labels, [0.1], 2).outputs(features[:, :1].half()).softmax(-1)
+    beside = fitted(features, labels, [1.0, 0.1], 2).outputs(features.half()).softmax(-1)
     torch.testing.assert_close(beside[1, :, 0], alone[0, :, 0])
 
 
@@ -275,7 +275,7 @@ def test_a_layer_that_knows_is_right_and_a_layer_of_noise_is_told_to_doubt():
     made = fitted(features[:300], labels[:300], [1e-4, 1.0], 2)
     unseen = features[300:].half()
     costs = CLASSIFICATION.probe_costs(made.outputs(unseen), labels[300:]).mean(1)  # (S, J)
-    right = (made.predict(unseen).argmax(-1) == labels[300:, None]).float().mean(1)
+    right = (made.outputs(unseen).argmax(-1) == labels[300:, None]).float().mean(1)
     assert right[0, 0] > 0.9
     # 40 columns of noise and 300 rows: hardly penalised, the probe is sure of what is not there.
     assert costs[0, 1] > costs[1, 1]
@@ -285,7 +285,9 @@ def test_a_layer_that_knows_is_right_and_a_layer_of_noise_is_told_to_doubt():
 def test_a_constant_feature_does_no_harm():
     features = torch.zeros(20, 1, 2)
     features[:10, 0, 0] = 1
-    found = fitted(features, (features[:, 0, 0]).long(), [1e-4], 2).predict(features.half())
+    found = (
+        fitted(features, (features[:, 0, 0]).long(), [1e-4], 2).outputs(features.half()).softmax(-1)
+    )
     assert bool(found.isfinite().all())
 
 
