@@ -5,7 +5,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-nni test-all lint docs format clean
+.PHONY: help install quickstart test test-nni test-all test-gpu lint docs format clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,8 +26,11 @@ test: install  ## run the tests that need neither a GPU nor patience (ARGS="-k n
 test-nni: install  ## run real NNI experiments, the quickstart among them (minutes)
 	$(BIN)/python -m pytest -m "nni and not slow" $(ARGS)
 
-test-all: install  ## run every test, the slow ones too
-	$(BIN)/python -m pytest -m "" $(ARGS)
+test-all: install  ## run every test that needs no GPU, the slow ones too
+	$(BIN)/python -m pytest -m "not gpu" $(ARGS)
+
+test-gpu: install  ## run the tests that need a GPU
+	ADABERT_GPU_TESTS=1 $(BIN)/python -m pytest -m gpu $(ARGS)
 
 lint: install  ## check style, types and docstrings
 	$(BIN)/ruff check .

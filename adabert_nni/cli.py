@@ -30,6 +30,10 @@ exit codes:
   {INTERRUPTED:<4} interrupted; the same command goes on from what is finished
 
 adabert VERB --help shows the options of a verb and an example."""
+SMALLER = (
+    "the GPU has too little memory; give smaller batches (--teacher-batch, --search-batch, --student-batch), "
+    "or leave it out with CUDA_VISIBLE_DEVICES=''; the same command then goes on from what is finished"
+)
 SPINS = "5000"  # some microseconds; fewer slow down a row at a time
 QUIET = (
     "pytorch_lightning",
@@ -94,6 +98,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(error, BrokenPipeError):  # of `adabert predict ... | head`: nobody reads on
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return OK
+        if _lacks_memory(error) and not args.debug:
+            print(f"adabert {args.verb}: {SMALLER}", file=sys.stderr)
+            return MISUSED
         if isinstance(error, (AdaBertError, ArchitectureError)) and not args.debug:
             print(f"adabert {args.verb}: {error}", file=sys.stderr)
             return MISUSED
@@ -118,6 +125,11 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
+
+
+def _lacks_memory(error: BaseException) -> bool:
+    """Whether a GPU was too small; told by the name of torch's error, for torch may not be loaded."""
+    return any(type(found).__name__ == "OutOfMemoryError" for found in _chain(error))
 
 
 def _unknown(verb: str) -> str:

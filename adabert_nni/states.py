@@ -22,7 +22,8 @@ class Stateful(Protocol):
 
 def state_of(parts: Mapping[str, Stateful]) -> dict[str, Any]:
     """The state of every part and of torch's own random generators."""
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    # Of the one GPU that is used: another machine may have fewer.
+    cuda = [torch.cuda.get_rng_state()] if torch.cuda.is_available() else []
     return {
         "parts": {name: part.state_dict() for name, part in parts.items()},
         "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
@@ -35,7 +36,7 @@ def restore(parts: Mapping[str, Stateful], state: Mapping[str, Any]) -> None:
         part.load_state_dict(state["parts"][name])
     torch.set_rng_state(state["random"]["cpu"])
     if torch.cuda.is_available() and state["random"]["cuda"]:
-        torch.cuda.set_rng_state_all(state["random"]["cuda"])
+        torch.cuda.set_rng_state(state["random"]["cuda"][0])
 
 
 def pack(value: Any, tensors: dict[str, Tensor], known: dict[object, str]) -> Any:

@@ -22,6 +22,7 @@ from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.data.batches import Batch, EpochBatches, loader
 from adabert_nni.data.encoding import Encoded
 from adabert_nni.errors import AdaBertError
+from adabert_nni.precision import plain_float32
 from adabert_nni.progress import progress
 from adabert_nni.states import Stateful, restore, state_of
 
@@ -32,7 +33,7 @@ MODEL_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
     """The same batch on another device."""
-    return {name: tensor.to(device) for name, tensor in batch.items()}
+    return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
 
 
 def model_inputs(model: nn.Module, batch: Batch) -> Batch:
@@ -80,7 +81,10 @@ def predict(
     was_training = model.training
     model.eval()
     logits, ids = [], []
-    with torch.no_grad():  # not inference_mode: its tensors could not enter a later loss
+    with (
+        torch.no_grad(),
+        plain_float32(),
+    ):  # no inference_mode: a later loss could not use its tensors
         for batch in progress(batches, len(batches), label):
             logits.append(
                 model(**model_inputs(model, to_device(batch, device))).logits.float().cpu()

@@ -11,6 +11,7 @@ import time
 from importlib import metadata
 
 import pytest
+import torch
 
 from adabert_nni import cli
 from adabert_nni.config import config_from_args
@@ -247,3 +248,12 @@ def test_a_mistake_is_told_within_ten_seconds(tmp_path):
 def test_a_wrong_benchmark_or_export_is_one_sentence(run, capsys, tmp_path, words, told):
     assert refused(*run(capsys, *words), *told)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_gpu_that_is_too_small_is_told_with_what_to_do(run, capsys, monkeypatch):
+    def work(args):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    verb = dataclasses.replace(cli.VERBS["compress"], run=work)
+    monkeypatch.setitem(cli.VERBS, "compress", verb)
+    assert refused(*run(capsys, "compress"), "--search-batch", "CUDA_VISIBLE_DEVICES")

@@ -3,8 +3,10 @@
 import itertools
 import json
 import shlex
+import subprocess
 from pathlib import Path
 
+import nni_node
 import pytest
 import yaml
 from nni.experiment.config import ExperimentConfig
@@ -76,6 +78,37 @@ def test_the_grid_has_a_point_for_each_trial(file):
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_only_the_gpu_file_asks_nni_for_a_gpu(file):
     assert ("trialGpuNumber" in content(file)) == (file.name == GPU_FILE)
+
+
+def test_the_gpu_file_asks_for_less_than_all_gpus_which_nni_never_gives():
+    asked = content(next(file for file in FILES if file.name == GPU_FILE))
+    share = asked["trialGpuNumber"] / asked["trainingService"]["maxTrialNumberPerGpu"]
+    assert granted(gpus=1, asked=share) == "0"
+    assert granted(gpus=1, asked=1) is None  # where NNI mends that, the file can say 1
+    assert granted(gpus=2, asked=1) == "0"
+
+
+def granted(gpus, asked):
+    """What NNI's own scheduler gives a trial on a machine of so many idle GPUs: their numbers, or None."""
+    base = Path(nni_node.__file__).parent
+    script = f"""
+        require({json.dumps(str(base / "node_modules/app-module-path"))}).addPath({json.dumps(str(base))});
+        const globals = require("common/globals").globals;
+        globals.args = {{logLevel: "error", experimentId: "x"}};
+        globals.logStream = {{writeLine: () => {{}}, writeLineSync: () => {{}}}};
+        const found = require("common/trial_keeper/task_scheduler/scheduler");
+        const gpus = [...Array({gpus}).keys()].map(
+            index => ({{index, gpuCoreUtilization: 0, gpuMemoryUtilization: 0}}));
+        found.UnitTestHelpers.mockGpuInfo({{success: true, gpuNumber: {gpus}, gpus, processes: []}});
+        const scheduler = new found.TaskScheduler();
+        scheduler.init().then(() => scheduler.schedule("x", "trial", {asked}, {{}})).then(given => {{
+            console.log(JSON.stringify(given && given.CUDA_VISIBLE_DEVICES));
+            process.exit(0);
+        }});
+    """
+    words = [str(base / "node"), "-e", script]
+    told = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
+    return json.loads(told.stdout)
 
 
 def test_every_tuning_space_is_used_and_there_are_experiments():

@@ -7,9 +7,10 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from adabert_nni import precision
 from adabert_nni.benchmark import peers
+from adabert_nni.benchmark.timing import settled
 from adabert_nni.config import Config
 from adabert_nni.pipeline import run
-from adabert_nni.precision import computing, native_bf16, resolve
+from adabert_nni.precision import computing, native_bf16, plain_float32, resolve
 from adabert_nni.search import supernet
 from adabert_nni.student import train
 from adabert_nni.teacher import finetune, hidden
@@ -79,3 +80,14 @@ def test_every_stage_computes_in_the_precision_asked_for(
     scored = {"float32"}  # a search is, between its epochs
     assert seen.pop(supernet.__name__) == {asked} | scored
     assert list(seen.values()) == [{asked}] * 3
+
+
+def test_float32_is_no_tf32_where_scores_and_times_are_taken():
+    cudnn = torch.backends.cudnn
+    before = cudnn.allow_tf32
+    assert before  # torch's default, for convolutions alone
+    with plain_float32():
+        assert not cudnn.allow_tf32
+    with settled([]):
+        assert not cudnn.allow_tf32
+    assert cudnn.allow_tf32

@@ -20,7 +20,7 @@ from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.data.batches import Batch, loader
 from adabert_nni.data.encoding import Encoded
 from adabert_nni.metrics import score
-from adabert_nni.precision import computing
+from adabert_nni.precision import computing, device
 from adabert_nni.training import fit, model_inputs, predict
 
 logger = logging.getLogger(__name__)
@@ -97,9 +97,9 @@ def train_baseline(
         CPU, holds the weights of the best one, of equals the last.
     """
     torch.manual_seed(seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    trainee = Trainee(student, teacher.config.hidden_size).to(device)
-    teacher.eval().requires_grad_(False).to(device)
+    on = device()
+    trainee = Trainee(student, teacher.config.hidden_size).to(on)
+    teacher.eval().requires_grad_(False).to(on)
     memory: dict[str, Any] = {"epoch": 0, "best": {}, "history": []}
     scores, once = baseline.sees == "scores", baseline.sees == "logits"
     if once:
@@ -107,7 +107,7 @@ def train_baseline(
         train = train.with_teacher(train.ids, answers.unsqueeze(1))
 
     def step(batch: Batch) -> Tensor:
-        with computing(precision, device):
+        with computing(precision, on):
             found = trainee.project(look(student, batch, scores=scores))
             with torch.no_grad():
                 known = told(batch) if once else look(teacher, batch, scores=scores)

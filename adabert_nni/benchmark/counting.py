@@ -42,13 +42,14 @@ def flops(
     if vocab_size is None:
         vocab_size, sep_token_id = setting(model, "vocab_size"), setting(model, "sep_token_id")
     ids = random_ids(batch, length, vocab_size, sep_token_id).to(device_of(model))
-    # The counter has no formula for a CPU's fused attention and fused LSTM; as products it has.
+    # The counter has no formula for fused attention and a fused LSTM; as products it has.
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         stack.enter_context(settled([model]))
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         stack.enter_context(torch.backends.mkldnn.flags(enabled=False))
+        stack.enter_context(torch.backends.cudnn.flags(enabled=False))
         counter = stack.enter_context(FlopCounterMode(display=False))
         model(input_ids=ids, attention_mask=torch.ones_like(ids))
     return float(counter.get_total_flops()) / 1e9

@@ -14,11 +14,11 @@ import torch
 from torch import nn
 
 from adabert_nni.benchmark.counting import count_params
-from adabert_nni.benchmark.machine import device
 from adabert_nni.benchmark.peers import PEERS, build_peer
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.architecture import Architecture, edge_names
 from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
+from adabert_nni.precision import device
 from adabert_nni.student.fold import fold
 from adabert_nni.student.formats import get_format
 from adabert_nni.student.onnx_graph import Logits, OnnxModel, need_onnx, write_onnx
@@ -64,7 +64,7 @@ def reference_student() -> AdaBertForSequenceClassification:
     """Three cells of nine convolutions of 3 taps, random weights: a student of ordinary size."""
     architecture = Architecture(3, 3, dict.fromkeys(edge_names(3), "std_conv_3"))
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)  # the CPU's alone
         config = AdaBertConfig(architecture.to_dict(), num_labels=2)
         return AdaBertForSequenceClassification(config).eval()
 

@@ -18,11 +18,11 @@ from transformers import PreTrainedTokenizerBase
 
 from adabert_nni.benchmark.counting import flops, setting, share_of_peak
 from adabert_nni.benchmark.field import BASE, Runner, base_in_bf16, base_in_onnx, peers, students
-from adabert_nni.benchmark.machine import device, surroundings
+from adabert_nni.benchmark.machine import surroundings
 from adabert_nni.benchmark.timing import Clock, Timing, measure, peak_gflops
 from adabert_nni.benchmark.tokenisation import tokenisation
 from adabert_nni.model.modeling import AdaBertForSequenceClassification
-from adabert_nni.precision import native_bf16
+from adabert_nni.precision import device, native_bf16
 
 logger = logging.getLogger(__name__)
 

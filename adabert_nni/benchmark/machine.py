@@ -14,13 +14,9 @@ from typing import Any
 import torch
 
 from adabert_nni.benchmark.timing import peak_gflops
+from adabert_nni.precision import device
 
 PACKAGES = ("adabert_nni", "torch", "transformers", "nni", "onnx", "onnxruntime")
-
-
-def device() -> torch.device:
-    """The GPU where there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def surroundings() -> dict[str, Any]:

@@ -93,5 +93,5 @@ PEERS: dict[str, Builder] = {
 def build_peer(name: str, num_labels: int) -> nn.Module:
     """A peer in eval mode; its random weights have a seed of their own, the caller's draws are not touched."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)  # the CPU's alone
         return PEERS[name](num_labels).eval()

@@ -14,12 +14,12 @@ import torch
 
 from adabert_nni.benchmark.around import profile_search
 from adabert_nni.benchmark.counting import share_of_peak
-from adabert_nni.benchmark.machine import device, surroundings
+from adabert_nni.benchmark.machine import surroundings
 from adabert_nni.benchmark.search_sizes import BASE, GROWN, Case, cases
 from adabert_nni.benchmark.timing import Clock, peak_gflops, timing
 from adabert_nni.benchmark.workers import Worker, working
 from adabert_nni.errors import AdaBertError
-from adabert_nni.precision import native_bf16
+from adabert_nni.precision import device, native_bf16
 from adabert_nni.search.step_parts import StepSize
 from adabert_nni.search.steps import STEPS
 from adabert_nni.spaces import SpaceConfig

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from adabert_nni.errors import AdaBertError
+from adabert_nni.precision import plain_float32
 from adabert_nni.progress import progress
 
 Clock = Callable[[], float]  # gives seconds; tests hand in a made-up one
@@ -134,7 +135,7 @@ def device_of(model: nn.Module) -> torch.device:
 
 @contextmanager
 def settled(models: Iterable[nn.Module], threads: int | None = None) -> Iterator[None]:
-    """Eval and inference mode under that many threads; all is put back."""
+    """Eval and inference mode under that many threads, float32 being float32; all is put back."""
     training, before = (
         {module: module.training for model in models for module in model.modules()},
         torch.get_num_threads(),
@@ -143,7 +144,7 @@ def settled(models: Iterable[nn.Module], threads: int | None = None) -> Iterator
         torch.set_num_threads(threads or before)
         for module in training:
             module.training = False
-        with torch.inference_mode():
+        with torch.inference_mode(), plain_float32():
             yield
     finally:
         torch.set_num_threads(before)

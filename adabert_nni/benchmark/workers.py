@@ -17,10 +17,10 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from adabert_nni.benchmark.machine import device
 from adabert_nni.benchmark.memory import PeakMemory
 from adabert_nni.benchmark.timing import seconds_of
 from adabert_nni.errors import AdaBertError
+from adabert_nni.precision import device
 from adabert_nni.search.step_parts import StepSize
 from adabert_nni.search.steps import TrainingStep, build_step
 

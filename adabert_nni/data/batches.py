@@ -118,7 +118,8 @@ def _pad(encoded: Encoded, held: Tensor | None, positions: list[int]) -> Batch:
     at = torch.tensor(positions)
     tokens = [encoded.input_ids[i] for i in positions]
     padded = pad_sequence(tokens, batch_first=True, padding_value=encoded.pad_id)
-    mask = pad_sequence([torch.ones_like(row) for row in tokens], batch_first=True)
+    lengths = torch.tensor([len(row) for row in tokens])
+    mask = torch.arange(padded.shape[1]) < lengths[:, None]
     batch = {"input_ids": padded.long(), "attention_mask": mask.long()}
     if encoded.token_type_ids is not None:
         segments = [encoded.token_type_ids[i] for i in positions]
@@ -154,8 +155,10 @@ def loader(
         else Interleaved(lengths, batch_size, seed, held.numpy())
     )
     positions = cast(Dataset[Batch], range(len(encoded)))  # ``_pad`` turns positions into a batch
-    pad, own = (
-        partial(_pad, encoded, held),
-        torch.Generator(),
-    )  # or epochs draw from the global state
-    return DataLoader(positions, batch_sampler=batches, collate_fn=pad, generator=own)
+    return DataLoader(
+        positions,
+        batch_sampler=batches,
+        collate_fn=partial(_pad, encoded, held),
+        generator=torch.Generator(),  # or epochs draw from the global state
+        pin_memory=torch.cuda.is_available(),
+    )

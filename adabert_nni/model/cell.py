@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from .ops import LOWEST
+from .ops import lowest
 
 
 class Cell(nn.Module):
@@ -71,5 +71,6 @@ class Readout(nn.Module):
 
     def forward(self, state: Tensor, mask: Tensor) -> Tensor:
         """(B, L, D), (B, L, 1) -> logits (B, C)."""
-        weights = self.score(state).masked_fill(mask == 0, LOWEST).softmax(1)
+        scores = self.score(state)
+        weights = scores.masked_fill(mask == 0, lowest(scores)).softmax(1)
         return self.head(self.dropout((weights * state).sum(1)))

@@ -19,7 +19,11 @@ from .convolution import as_image, as_tokens, convolve
 # The 12 encoder layers of BERT-base (768 wide, 3072 in the feed-forward part): the yardstick of op costs.
 BERT_ENCODER_WEIGHTS = 12 * (4 * 768 * 768 + 2 * 768 * 3072)
 COST_SCALE = 1 / 8  # what beta = 1 counts a whole encoder for; see ``cost_vector``
-LOWEST = torch.finfo(torch.bfloat16).min  # a number in float32 too
+
+
+def lowest(x: Tensor) -> float:
+    """The least number of a tensor's type: below every score, and no infinity."""
+    return torch.finfo(x.dtype).min
 
 
 class TokenBatchNorm(nn.BatchNorm1d):
@@ -73,7 +77,7 @@ class MaxPool(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """(B, L, D), (B, L, 1) -> (B, L, D)."""
-        real = x if mask is None else x + (1 - mask) * LOWEST
+        real = x if mask is None else x.masked_fill(mask == 0, lowest(x))
         highest = as_tokens(functional.max_pool2d(as_image(real), (1, 3), 1, (0, 1)))
         return highest if mask is None else highest * mask
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .ops import LOWEST
+from .ops import lowest
 
 UNKNOWN_STD = 0.02  # of embeddings that no teacher gives
 
@@ -101,7 +101,9 @@ def _aligned(embed: Embeddings, ids: Tensor, of_a: Tensor, of_b: Tensor, trim: b
     text = of_a - of_b  # 1, -1, and 0 at padding
     across = text.unsqueeze(2) * text.unsqueeze(1) < 0  # (B, L, L): tokens of different texts
     scores = words @ words.transpose(1, 2) / math.sqrt(words.shape[-1])
-    weights = scores.masked_fill(~across, LOWEST).softmax(-1) * across  # zero where b is empty
+    weights = (
+        scores.masked_fill(~across, lowest(scores)).softmax(-1) * across
+    )  # zero where b is empty
     unlike = embed.dropout(words - weights @ words) * mask.unsqueeze(-1)
     return Inputs(unlike, embed(ids, mask), mask)
 

@@ -21,11 +21,12 @@ from adabert_nni.metrics import score
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.pipeline.searching import Searched, reopen
 from adabert_nni.pipeline.students import student_config
+from adabert_nni.precision import device
 from adabert_nni.progress import progress
 from adabert_nni.student.derive import derive
 from adabert_nni.student.draw import draw_alike, draw_from
 from adabert_nni.student.recount import recount
-from adabert_nni.training import predict
+from adabert_nni.training import predict, to_device
 
 PATHS = 8  # for each step, to tell what ops are worth
 BATCHES = 16  # which paths and steps share
@@ -73,11 +74,11 @@ def _paths(config: Config, search: Searched, draws: int) -> dict[str, Any]:
     weights = read_tensors(search.folder / "supernet.safetensors")
     rows, space, task = search.inputs.selection, search.space, search.inputs.splits.task
     seen = loader(search.inputs.searched, ROWS, shuffle=True, seed=config.run.seed)
-    counted = list(islice(seen, COUNTED))
+    counted = [to_device(batch, device()) for batch in islice(seen, COUNTED)]
 
     def scores(candidate: Architecture) -> Scores:
         settings = student_config(candidate, space, search.inputs)
-        student = derive(candidate, weights, settings).eval().without_probes()
+        student = derive(candidate, weights, settings).eval().without_probes().to(device())
         recount(student, counted)
         outputs, metrics = predict(student, rows, ROWS), task.metrics[:1]
         loss = float(task.problem.task_loss(outputs, rows.labels))
@@ -119,9 +120,13 @@ def _gradients(config: Config, search: Searched, steps: int) -> list[dict[str, A
     settings, depth = config.search, Architecture.load(search.folder / "architecture.json").depth
     weights = read_tensors(search.folder / "supernet.safetensors")
     module = search_module(search.space, search.inputs.shape, settings, weights, depth)
+    module.to(device())
     seed, size = config.run.seed, settings.search_batch
     few, unseen = (
-        list(islice(loader(rows, size, shuffle=True, seed=seed), BATCHES))
+        [
+            to_device(b, device())
+            for b in islice(loader(rows, size, shuffle=True, seed=seed), BATCHES)
+        ]
         for rows in (search.inputs.searched, search.inputs.selection)
     )
     seen = observe(module, few, unseen, paths=PATHS * steps, steps=steps, seed=seed)

@@ -25,6 +25,7 @@ from adabert_nni.model.ops import OPS, check_ops
 from adabert_nni.pipeline.identity import INPUTS, decided_by
 from adabert_nni.pipeline.places import first_task, places
 from adabert_nni.pipeline.rows import read_rows
+from adabert_nni.precision import device
 from adabert_nni.report.card import published
 from adabert_nni.spaces import SpaceConfig
 from adabert_nni.teacher.loading import LOCAL, load_tokenizer
@@ -85,7 +86,10 @@ def plan(config: Config, output: Path, gflops: float | None = None) -> Plan:
     sample = splits.train.take(list(range(min(SAMPLE, len(splits.train)))))
     encoded = encode(sample, load_tokenizer(base), config.data.max_length)
     tokens = statistics.mean(map(len, encoded.input_ids))
-    rate = SHARE * (peak_gflops(1024, 3, config.run.threads) if gflops is None else gflops)
+    threads, on = config.run.threads, device()
+    rate = SHARE * (peak_gflops(1024, 3, threads, on) if gflops is None else gflops)
+    # A student is timed on the CPU, where it is to run.
+    timed = rate if on.type == "cpu" else SHARE * peak_gflops(1024, 3, threads)
     costs = costs_of(config, space, splits, tokens, encoder_weights(base))
     made_from = {**decided_by(config), INPUTS: found.probes.name}
     folders = {
@@ -105,7 +109,13 @@ def plan(config: Config, output: Path, gflops: float | None = None) -> Plan:
             needed * costs_of(before, space, others, tokens, encoder_weights(base))["teacher"]
         )
     steps = [
-        Step(stage, state, str(folder), costs[stage] / 1e12, costs[stage] / 1e9 / rate)
+        Step(
+            stage,
+            state,
+            str(folder),
+            costs[stage] / 1e12,
+            costs[stage] / 1e9 / (timed if stage == "report" else rate),
+        )
         for stage, (folder, state) in folders.items()
     ]
     rows = {name: len(getattr(splits, name)) for name in ("train", "selection", "validation")}

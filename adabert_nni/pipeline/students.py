@@ -14,6 +14,7 @@ from adabert_nni.metrics import answers, score
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
 from adabert_nni.pipeline.inputs import Inputs
+from adabert_nni.precision import device
 from adabert_nni.problems import unscale_head
 from adabert_nni.spaces import SpaceConfig
 from adabert_nni.student.export import save_student
@@ -59,7 +60,7 @@ def train_and_save(
     """Train ``student``, or go on with it; write it with its scores and tokenizer into ``folder``."""
     torch.manual_seed(config.run.seed)
     started, task = time.monotonic(), inputs.splits.task
-    student.to("cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[arg-type]
+    student.to(device())  # type: ignore[arg-type]
     history = train_student(
         student,
         inputs.answers if config.student.transfer == "last" else inputs.train,
@@ -72,11 +73,11 @@ def train_and_save(
         problem=task.problem,
         precision=config.precision,
     )
-    exported = student.cpu().without_probes()
+    exported = student.without_probes().to(device())  # type: ignore[arg-type]
     unscale_head(exported, task.scale)
     found = predict(exported, inputs.validation, label="evaluate")
     save_student(
-        exported,
+        exported.cpu(),
         inputs.tokenizer,
         folder,
         scores=score(task.metrics, task.problem.predictions(found), inputs.validation.labels),

@@ -16,6 +16,7 @@ from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.config import SearchConfig
 from adabert_nni.data.encoding import Encoded
 from adabert_nni.model.architecture import Architecture
+from adabert_nni.precision import device
 from adabert_nni.progress import progress
 from adabert_nni.search.evaluator import SearchData, SearchModule
 from adabert_nni.search.experiment import InProcessExperiment
@@ -151,7 +152,7 @@ def _evaluator(module: SearchModule, data: SearchData, epochs: int, resume: Resu
     trainer = Trainer(
         max_epochs=epochs,
         callbacks=[resume],
-        accelerator="auto",
+        accelerator=device().type,
         devices=1,
         logger=False,
         enable_checkpointing=False,

@@ -39,9 +39,10 @@ def export_student(
     """
     form = get_format(name)
     path = folder / form.file
-    form.write(fold(student), path, batches)
-    found = logits(form.read(path, student.config), batches)
-    wanted = logits(Logits(copy.deepcopy(student).eval()), batches)
+    own = copy.deepcopy(student).cpu().eval()
+    form.write(fold(own), path, batches)
+    found = logits(form.read(path, own.config), batches)
+    wanted = logits(Logits(own), batches)
     difference = float((found - wanted).abs().max() / wanted.abs().max().clamp_min(1.0))
     if not difference <= form.bound:
         path.unlink()

@@ -19,6 +19,7 @@ from adabert_nni.data.files_in import check_text
 from adabert_nni.data.tasks import Rows
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.modeling import AdaBertConfig
+from adabert_nni.precision import device
 from adabert_nni.problems import Problem
 from adabert_nni.student.deploy import LOCAL, RECORD, load_export, load_student
 from adabert_nni.student.onnx_graph import Logits
@@ -89,8 +90,7 @@ def load_classifier(folder: Path) -> Classifier:
     """
     if not (folder / RECORD).is_file():
         student, tokenizer = load_student(folder)
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        return Classifier(Logits(student.to(device)).eval(), student.config, tokenizer)  # type: ignore[arg-type]
+        return Classifier(Logits(student.to(device())).eval(), student.config, tokenizer)  # type: ignore[arg-type]
     config = AutoConfig.from_pretrained(folder, **LOCAL)
     return Classifier(load_export(folder), config, AutoTokenizer.from_pretrained(folder, **LOCAL))
 

@@ -24,7 +24,7 @@ from adabert_nni.data.loading import Splits
 from adabert_nni.data.tasks import Task
 from adabert_nni.files import write_json
 from adabert_nni.metrics import PREDICTIONS, answers, score
-from adabert_nni.precision import computing
+from adabert_nni.precision import computing, device
 from adabert_nni.problems import unscale_head
 from adabert_nni.teacher.embeddings import check_length
 from adabert_nni.teacher.loading import load_classifier, load_tokenizer
@@ -82,7 +82,7 @@ def finetune_teacher(
     torch.manual_seed(seed)  # the head's first weights
     model = load_classifier(base, task, fresh_head=epochs > 0)
     check_length(model, max_length)
-    model.to("cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[arg-type]
+    model.to(device())  # type: ignore[arg-type]
     selection = encode(splits.selection, tokenizer, max_length)
     keep_best = _KeepBest(model, selection.in_units(task.scale), task)
     if epochs > 0:

@@ -24,6 +24,7 @@ from adabert_nni.data.encoding import Encoded
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import write_json
 from adabert_nni.metrics import score
+from adabert_nni.precision import device
 from adabert_nni.problems import CLASSIFICATION, UNSCALED, Problem, Scale, in_units
 from adabert_nni.teacher.calibration import temperatures
 from adabert_nni.teacher.hidden import hidden_states
@@ -94,7 +95,7 @@ def build_probes(
             "fine-tune the teacher on this task"
         )
     train, selection = train.in_units(scale), selection.in_units(scale)
-    model.to("cuda" if torch.cuda.is_available() else "cpu").eval().requires_grad_(False)
+    model.to(device()).eval().requires_grad_(False)
     generator = torch.Generator().manual_seed(seed)
     # Rows are cached in shuffled order: any run of them is a random batch, on a disk too.
     place = torch.randperm(len(train), generator=generator)

@@ -15,6 +15,7 @@ from adabert_nni.data.augment import Proposer, first_of, from_table
 from adabert_nni.data.neighbours import nearest, read_vectors, whole_words
 from adabert_nni.errors import AdaBertError, first_line
 from adabert_nni.files import sha256
+from adabert_nni.precision import device
 from adabert_nni.teacher.embeddings import embedding_tables
 from adabert_nni.teacher.loading import LOCAL, load_tokenizer
 from adabert_nni.teacher.masked import MaskedWords
@@ -63,7 +64,7 @@ def _masked_words(folder: Path, _: Collection[str], count: int) -> Proposer:
             f"augment_source mlm: {folder} has no {lacks}; give a masked language model with its trained head, "
             "such as bert-base-uncased"
         )
-    model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    model.to(device()).eval()
     return MaskedWords(model, tokenizer, count)
 
 

@@ -192,3 +192,17 @@ def test_student_imports_neither_nni_nor_lightning():
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "['nni']"
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, *({"sep_token_id": 3, "pair_layout": layout} for layout in LAYOUTS)]
+)
+def test_a_student_in_float16_says_the_same_with_padding_too(settings):
+    model = student(**settings)
+    ids, mask = torch.randint(5, 50, (4, 16)), torch.ones(4, 16, dtype=torch.long)
+    ids[:, 6], mask[0, 10:], mask[1, 7:] = 3, 0, 0
+    with torch.inference_mode():
+        wanted = model(ids, mask).logits
+        found = model.half()(ids, mask).logits
+    assert found.dtype == torch.float16
+    assert torch.allclose(found.float(), wanted, rtol=0.02, atol=0.02 * wanted.abs().max())
