@@ -124,7 +124,12 @@ def new_folder(path: str | Path) -> Iterator[Path]:
         half.mkdir()
         try:
             yield half
+            usual = (
+                half.stat().st_mode & 0o666
+            )  # safetensors writes files that only their owner may read
             for file in half.rglob("*"):
+                if file.is_file():
+                    file.chmod(usual)
                 _sync(file)
             _sync(half)
             os.rename(half, path)

@@ -28,13 +28,17 @@ class Classifier:
         self.session = InferenceSession(
             str(folder / "model.onnx"), providers=["CPUExecutionProvider"]
         )
+        self.columns = 1 if config.get("sep_token_id") is None else 2
+        self.limit = config["max_position_embeddings"]
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self.tokenizer.enable_truncation(config["max_position_embeddings"])
+        self.tokenizer.enable_truncation(self.limit)
         self.tokenizer.enable_padding()
 
     def __call__(self, texts: list) -> list[dict]:
-        """Classify texts, or pairs of texts: a label and its probability each."""
-        rows = self.tokenizer.encode_batch([tuple(t) if isinstance(t, list) else t for t in texts])
+        """Classify texts, or pairs of texts: a label and its probability each; ValueError if they are neither."""
+        if not texts:
+            return []
+        rows = self.tokenizer.encode_batch([self._row(given) for given in texts])
         ids, mask = (
             np.array([getattr(row, name) for row in rows]) for name in ("ids", "attention_mask")
         )
@@ -45,6 +49,20 @@ class Classifier:
         shares /= shares.sum(1, keepdims=True)
         return [{"label": self.labels[str(s.argmax())], "score": float(s.max())} for s in shares]
 
+    def _row(self, given: str | list[str]) -> str | tuple[str, str]:
+        row = [given] if isinstance(given, str) else given
+        if not isinstance(row, list) or [type(text) for text in row] != [str] * self.columns:
+            wanted = "texts" if self.columns == 1 else "pairs such as ['first', 'second']"
+            raise ValueError(f"got {given!r}, and the student takes {wanted}")
+        first, *second = map(self._shortened, row)
+        return (first, *second) if second else first
+
+    def _shortened(self, text: str) -> str:
+        """No more of a text than is read: of a pair the tokenizer keeps all combinations of what it cuts off."""
+        text = text[: 200 * self.limit]
+        pieces = self.tokenizer.encode(text, add_special_tokens=False)
+        return text[: pieces.offsets[-1][1]] if pieces.overflowing else text
+
 
 def serve(classify: Classifier, port: int) -> None:
     """Answer POST requests whose body is a JSON list of texts, on this machine only, until Ctrl-C."""
@@ -54,6 +72,8 @@ def serve(classify: Classifier, port: int) -> None:
             """Classify the list in the body."""
             try:
                 texts = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+                if not isinstance(texts, list):
+                    raise TypeError(f"got {type(texts).__name__}")
                 status, answer = 200, classify(texts)
             except (ValueError, TypeError) as error:
                 status, answer = 400, {"error": f"send a JSON list of texts ({error})"}
@@ -78,5 +98,9 @@ if __name__ == "__main__":
     if args.port is not None:
         serve(classifier, args.port)
     else:
-        for found in classifier([list(args.texts)] if args.pair else args.texts):
+        try:
+            answers = classifier([args.texts] if args.pair else args.texts)
+        except ValueError as error:
+            parser.error(str(error))
+        for found in answers:
             print(json.dumps(found))

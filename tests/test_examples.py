@@ -97,8 +97,12 @@ def test_the_onnx_example_serves_over_http_and_refuses_what_is_no_list(exported,
         body = json.dumps(PAIRS if is_pair else TEXTS).encode()
         with urllib.request.urlopen(address, body, timeout=60) as answer:
             assert json.load(answer) == expected(student, tiny_tokenizer, rows)
-        with pytest.raises(urllib.error.HTTPError, match="400"):
-            urllib.request.urlopen(address, b"not json", timeout=60)
+        with urllib.request.urlopen(address, b"[]", timeout=60) as answer:
+            assert json.load(answer) == []
+        other = TEXTS if is_pair else PAIRS
+        for body in (b"not json", b'"abc"', b"[1]", json.dumps(other).encode()):
+            with pytest.raises(urllib.error.HTTPError, match="400"):
+                urllib.request.urlopen(address, body, timeout=60)
     finally:
         server.terminate()
         server.wait()

@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from adabert_nni import files, folders
 from adabert_nni.errors import AdaBertError
@@ -122,6 +124,18 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
         raise ZeroDivisionError
     assert sorted(os.listdir(tmp_path)) == ["deep"]
     assert os.listdir(path.parent) == ["student"]
+
+
+def test_files_in_a_new_folder_are_readable_by_all_that_may_read_the_folder(tmp_path):
+    before = os.umask(0o027)
+    try:
+        with files.new_folder(tmp_path / "made") as half:
+            save_file({"a": torch.zeros(2)}, half / "a.safetensors")  # 0600 in itself
+            (half / "b.json").write_text("{}")
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "made").iterdir()}
+    assert modes == {"a.safetensors": 0o640, "b.json": 0o640}
 
 
 def test_a_folder_with_content_is_refused_before_any_work(tmp_path):

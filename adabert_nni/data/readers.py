@@ -83,7 +83,7 @@ def _by_header(rows: Iterator[tuple[int, list[str]]], where: str) -> Iterator[Re
     if len(set(header)) < len(header):
         raise AdaBertError(f"{where} line 1: a column name is there twice; got {header}")
     for line, fields in rows:
-        if fields in ([], [""]):  # a blank line
+        if not fields or (fields == [""] and len(header) > 1):  # a blank line, and no empty text
             continue
         if len(fields) != len(header):
             raise AdaBertError(

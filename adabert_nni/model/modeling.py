@@ -7,6 +7,7 @@ the package is not installed. Shapes: B batch, L tokens, C classes.
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import (
@@ -16,16 +17,35 @@ from transformers import (
     PreTrainedModel,
 )
 from transformers.modeling_outputs import SequenceClassifierOutput
+from transformers.utils import logging
 
+# transformers 4 copies beside a student's code only what this file itself imports.
+from . import convolution, pairs  # noqa: F401
 from .architecture import Architecture
 from .body import build_body
 from .cell import Cell
 from .ops import OPS, check_ops
 
+logger = logging.get_logger(__name__)
+
+
+def _of_classes(logits: Tensor, labels: Tensor) -> Tensor:
+    return functional.cross_entropy(logits, labels.view(-1))
+
+
+def _of_values(values: Tensor, labels: Tensor) -> Tensor:
+    return functional.mse_loss(values.view(-1), labels.view(-1).to(values.dtype))
+
+
+def _of_several_classes(logits: Tensor, labels: Tensor) -> Tensor:
+    return functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
+
+
 LOSSES = {  # by ``problem_type``
-    None: functional.cross_entropy,
-    "single_label_classification": functional.cross_entropy,
-    "regression": lambda values, labels: functional.mse_loss(values.squeeze(-1), labels),
+    None: _of_classes,
+    "single_label_classification": _of_classes,
+    "multi_label_classification": _of_several_classes,
+    "regression": _of_values,
 }
 
 
@@ -107,12 +127,18 @@ class AdaBertForSequenceClassification(PreTrainedModel):
             sep_id=config.sep_token_id,
             pair_layout=config.pair_layout,
         )
+        self._has_weights = (
+            True  # PyTorch's own, which is not so while transformers fills a folder's in
+        )
         self.post_init()
+        self._has_weights = False
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Leave PyTorch's own initialisation, but start embeddings small."""
+        """Leave PyTorch's own initialisation, but start embeddings small; a head that a folder lacks has none."""
         if isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight, std=0.02)
+        elif isinstance(module, nn.Linear) and not self._has_weights:
+            module.reset_parameters()
 
     def forward(
         self,
@@ -128,15 +154,22 @@ class AdaBertForSequenceClassification(PreTrainedModel):
             input_ids: token ids, (B, L).
             attention_mask: 1 at real tokens, (B, L); None means all are real.
             token_type_ids: accepted because tokenizers give them; pairs are split at the separator.
-            labels: class ids, (B,), give a cross-entropy loss; values, in regression, a mean squared error.
-            return_dict: False gives a tuple.
+            labels: class ids, (B,), give a cross-entropy loss; values, in regression, a mean squared error; for
+                several classes a row, 0 or 1 each, (B, C).
+            return_dict: False gives a tuple; None asks the config.
 
         Returns:
             Logits (B, C) of the last layer, and the loss if labels are given.
         """
+        length, longest = input_ids.shape[1], self.config.max_position_embeddings
+        if not torch.compiler.is_compiling() and length > longest:
+            logger.warning_once(
+                f"a row has {length} tokens, and what is beyond {longest} is cut off, of a pair the second text; "
+                "give truncation=True to the tokenizer or the pipeline, which cuts the longer text"
+            )
         *_, logits = self.body.layer_logits(input_ids, attention_mask)
         loss = None if labels is None else LOSSES[self.config.problem_type](logits, labels)
-        if return_dict is False:
+        if not (self.config.return_dict if return_dict is None else return_dict):
             return (logits,) if loss is None else (loss, logits)
         return SequenceClassifierOutput(loss=loss, logits=logits)
 

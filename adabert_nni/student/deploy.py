@@ -55,7 +55,11 @@ def load_student(
         AdaBertError: if there is no student there, or its manifest tells of another file.
     """
     if (folder / MANIFEST).is_file():  # a copy from a hub may lack it
-        check_manifest(folder)
+        try:
+            check_manifest(folder)
+        except AdaBertError as error:
+            mended = f"if you changed it yourself, delete {folder / MANIFEST}"
+            raise AdaBertError(f"{error}; {mended}") from None
     try:
         model = AutoModelForSequenceClassification.from_pretrained(
             folder, **LOCAL, use_safetensors=True
@@ -108,6 +112,11 @@ def deploy(
         )
     check_new(output)
     student, tokenizer = load_student(folder)
+    student.float()  # one that was saved in half precision, too
+    if not (folder / WEIGHTS).is_file():
+        raise AdaBertError(
+            f"{folder}: its weights are not in one {WEIGHTS}; save it without max_shard_size"
+        )
     if splits is not None:
         check_task(student.config, splits.task, folder)
     kept, spoken = student, tokenizer

@@ -39,7 +39,7 @@ def export_student(
     """
     form = get_format(name)
     path = folder / form.file
-    own = copy.deepcopy(student).cpu().eval()
+    own = copy.deepcopy(student).cpu().float().eval()
     form.write(fold(own), path, batches)
     found = logits(form.read(path, own.config), batches)
     wanted = logits(Logits(own), batches)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from adabert_nni.student.predict import Answer
 
 COLUMNS = ("text", "text_pair")
+END = "\r\n"  # a cell with one of its characters is quoted
 
 
 def in_tuples(texts: list[str], columns: int) -> Iterator[tuple[str, ...]]:
@@ -49,8 +50,8 @@ def _jsonl(answers: "Iterable[Answer]") -> Iterator[str]:
 def _csv(answers: "Iterable[Answer]") -> Iterator[str]:
     def line(cells: Iterable[object]) -> str:
         buffer = io.StringIO()
-        csv.writer(buffer, lineterminator="").writerow(cells)
-        return buffer.getvalue()
+        csv.writer(buffer, lineterminator=END).writerow(cells)
+        return buffer.getvalue().removesuffix(END)
 
     for number, answer in enumerate(answers):
         if number == 0:

@@ -38,7 +38,9 @@ def exported(
 
     get_format(format)
     student_folder(student)
-    output = output or student.with_name(f"{student.name}-{format}")
+    if output is None:
+        named = student.resolve() if student.name in ("", "..") else student  # "." has no name
+        output = named.with_name(f"{named.name}-{format}")
     splits = None
     if {"task", "train"} & settings.keys():
         from adabert_nni.pipeline.rows import read_rows

@@ -102,6 +102,10 @@ def predict(args: argparse.Namespace) -> Iterator[str]:
         )
     if args.texts and args.input is not None:
         raise AdaBertError("texts and --input are given; give one of them")
+    if (args.text or args.text_pair) and args.input in (None, Path("-")):
+        raise AdaBertError(
+            "--text and --text-pair name columns of --input FILE; the standard input has a text a line"
+        )
     from adabert_nni.progress import progress
     from adabert_nni.student.predict import load_classifier, predictions
 

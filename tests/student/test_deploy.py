@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import shutil
 import zipfile
 from dataclasses import replace
 
@@ -158,3 +159,31 @@ def test_a_folder_without_a_student_is_refused(tiny_teacher_dir, tmp_path):
         load_student(tmp_path)
     with pytest.raises(AdaBertError, match="holds a BertForSequenceClassification, not a student"):
         load_student(tiny_teacher_dir)
+
+
+@pytest.mark.parametrize("form", ["folded", "onnx"])
+def test_a_student_that_was_saved_in_half_precision_is_exported(folder, tmp_path, form):
+    student, tokenizer = load_student(folder)
+    student.bfloat16().save_pretrained(tmp_path / "half")
+    tokenizer.save_pretrained(tmp_path / "half")
+    record = deploy(tmp_path / "half", form, tmp_path / "out")
+    assert record["largest_difference"] <= record["bound"]
+
+
+def test_weights_in_several_files_are_refused_at_the_start(folder, tmp_path):
+    student, tokenizer = load_student(folder)
+    student.save_pretrained(tmp_path / "parts", max_shard_size="2KB")
+    tokenizer.save_pretrained(tmp_path / "parts")
+    with pytest.raises(AdaBertError, match=r"not in one model\.safetensors"):
+        deploy(tmp_path / "parts", "folded", tmp_path / "out")
+
+
+def test_who_changes_a_student_is_told_of_its_manifest(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "mine")
+    write_manifest(tmp_path / "mine", {})
+    config = tmp_path / "mine" / "config.json"
+    config.write_text(config.read_text().replace("negative", "bad"))
+    with pytest.raises(AdaBertError, match=r"if you changed it yourself, delete .*manifest\.json"):
+        load_student(tmp_path / "mine")
+    (tmp_path / "mine" / "manifest.json").unlink()
+    assert load_student(tmp_path / "mine")[0].config.id2label[0] == "bad"

@@ -1,6 +1,7 @@
 """A student's folder is a Hugging Face model: what one does with those works with it."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from transformers import (
 
 from adabert_nni.data.embedded import generate
 from adabert_nni.files import read_json
+from adabert_nni.model import modeling
 from adabert_nni.student.export import save_student
 
 AUTO_MAP = {
@@ -176,3 +178,49 @@ def test_the_trainer_of_transformers_trains_it(made_student, tiny_tokenizer, tmp
     assert trainer.evaluate()["eval_loss"] < before
     trainer.save_model(str(tmp_path / "trained"))
     assert files(tmp_path / "trained") >= MODEL
+
+
+def test_a_head_of_another_size_starts_as_a_fresh_one_and_all_else_is_kept(saved):
+    student, folder = saved
+    for _ in range(3):
+        again = AutoModelForSequenceClassification.from_pretrained(
+            folder, num_labels=5, ignore_mismatched_sizes=True
+        )
+        (name,) = again.body.readouts
+        head = again.body.readouts[name].head
+        bound = head.in_features**-0.5  # of PyTorch's own start
+        assert head.out_features == 5
+        assert all(0 < p.abs().max() <= bound for p in head.parameters())
+        kept = student.state_dict()
+        same = {k: v for k, v in again.state_dict().items() if ".head." not in k}
+        assert same.keys() < kept.keys()
+        assert all(torch.equal(value, kept[key]) for key, value in same.items())
+
+
+def test_losses_are_those_of_the_kind_of_problem_whatever_the_labels_shape(made_student):
+    ids, classes = torch.tensor([[2, 7, 3], [2, 9, 3]]), torch.tensor([1, 2])
+    student = made_student(names=("a", "b", "c"))
+    logits = student(ids).logits
+    wanted = functional.cross_entropy(logits, classes)
+    assert student(ids, labels=classes[:, None]).loss == student(ids, labels=classes).loss == wanted
+    student.config.problem_type = "multi_label_classification"
+    several = torch.tensor([[1, 0, 1], [0, 0, 1]])
+    wanted = functional.binary_cross_entropy_with_logits(logits, several.float())
+    assert student(ids, labels=several).loss == wanted
+    student.config.return_dict = False
+    assert torch.equal(student(ids)[0], logits)
+    value = made_student(names=("a",))
+    value.config.problem_type = "regression"
+    assert value(ids, labels=value(ids).logits.detach()).loss == 0  # (B, 1) beside (B, 1)
+
+
+def test_a_text_that_is_cut_is_told_once(made_student, caplog, monkeypatch):
+    student = made_student(pair=True)
+    modeling.logger.warning_once.cache_clear()
+    monkeypatch.setattr(modeling.logger, "propagate", True)
+    monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
+    monkeypatch.setattr(logging.getLogger("adabert_nni"), "propagate", True)
+    for length in (40, 41, 41):
+        student(torch.full((1, length), 7))
+    told = [r.message for r in caplog.records if "truncation=True" in r.message]
+    assert told == [next(iter(told))] and "a row has 41 tokens, and what is beyond 40" in told[0]

@@ -21,3 +21,9 @@ def test_an_export_with_rows_tells_the_accuracy(run_folder, capsys):
     record = read_json(run_folder / "student-bf16" / "export.json")
     assert record["vocabulary"] < AdaBertConfig.from_pretrained(run_folder / "student").vocab_size
     assert 0 <= record["accuracy"] <= 1
+
+
+def test_an_export_of_the_folder_one_is_in_goes_beside_it(run_folder, monkeypatch):
+    monkeypatch.chdir(run_folder / "student")
+    assert cli.main(["export", ".", "--format", "folded"]) == cli.OK
+    assert (run_folder / "student-folded" / "folded.safetensors").is_file()

@@ -114,6 +114,21 @@ def test_csv_and_jsonl_files_hold_the_same_answers(student, capsys, tmp_path):
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_texts_with_line_breaks_and_empty_ones_stay_rows_of_their_own(
+    student, capsys, tmp_path, form
+):
+    texts = ["a fine film .\nbut dull", "", "c\rd", 'e,"f"']
+    with (tmp_path / "in.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["text"], *([text] for text in texts)])
+    place = tmp_path / f"out.{form}"
+    said(capsys, "predict", student, "--input", tmp_path / "in.csv", "--output", place)
+    with place.open(newline="") as file:
+        rows = list(csv.DictReader(file)) if form == "csv" else parsed(file.read())
+    assert [row["text"] for row in rows] == texts
+    assert {row["label"] for row in rows} <= {"negative", "positive"}
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
 def test_the_number_of_rows_is_told_whatever_the_file_is_called(student, capsys, tmp_path, form):
     place = tmp_path / "a.csv"
     told = said(capsys, "predict", student, *TEXTS, "--format", form, "--output", place)
@@ -176,6 +191,7 @@ def test_evaluate_scores_all_rows_of_a_file_by_the_names_of_classes(student, cap
         (["predict", "STUDENT", "x", "--format", "xml"], ["xml", "jsonl"]),
         (["predict", "STUDENT", "x", "--output", "a.xml"], ["xml", "jsonl"]),
         (["predict", "STUDENT", "x", "--input", "rows.csv"], ["--input", "one of them"]),
+        (["predict", "STUDENT", "--text", "b"], ["--text-pair name columns of --input"]),
         (["predict", "STUDENT", "x", "--batch", "0"], ["'0'"]),
         (["predict", "STUDENT", "x", "--fromat", "csv"], ["--fromat", "did you mean '--format'"]),
         (["evaluate", "STUDENT", "more"], ["'more'", "evaluate --help"]),
