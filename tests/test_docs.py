@@ -51,7 +51,7 @@ def student(tiny_tokenizer, tmp_path_factory):
     (folder / "student").mkdir()
     model = AdaBertForSequenceClassification(config).eval()
     save_student(model, tiny_tokenizer, folder / "student", scores={}, history=[], seconds=0.0)
-    deploy(folder / "student", "onnx", folder / "student-onnx")
+    deploy(folder / "student", "onnx-int8", folder / "student-onnx-int8")
     return folder
 
 
