@@ -14,7 +14,7 @@ from adabert_nni.spaces import FOUND, SpaceConfig, locate
 ROOT = Path(__file__).parents[1]
 RECORDS = {
     "sst2": "results/sst2/bf16",
-    "qnli": "results/paper/table1/qnli-adabert-0-39d2c7b2.json",
+    "qnli": "results/paper/table3/qnli-adabert-qnli-0-e89ef3a2.json",
 }
 
 
