@@ -26,12 +26,8 @@ def paper(args: argparse.Namespace) -> Iterator[str]:
         return
     seeds = args.seeds or (0,)
     cells = TABLES[args.what](Asked(args.tasks, seeds, overrides))
-    cells = [cell for cell in cells if not args.systems or cell.system in args.systems]
-    if not cells:
-        raise AdaBertError(
-            f"paper {args.what}: no cell has a system among {', '.join(args.systems)}; leave --systems out "
-            "with --dry-run to see them"
-        )
+    if args.systems:
+        cells = _of_systems(cells, args.systems, args.what)
     runs = {cell.run for cell in cells}  # so a wrong setting is told before anything runs
     yield f"{args.what}: {len(cells)} cells, {len(runs)} runs"
     if args.dry_run:
@@ -58,13 +54,24 @@ def add_paper(parser: argparse.ArgumentParser) -> None:
         "--tasks", type=_names, default=(), help="such as sst2,rte (default: the paper's)"
     )
     parser.add_argument("--seeds", type=_seeds, default=(), help="such as 0,1,2 (default: 0)")
-    parser.add_argument(
-        "--systems", type=_names, default=(), help="such as adabert,distilbert (default: all)"
-    )
+    systems = "such as adabert,distilbert; random is random:0 to random:4 (default: all)"
+    parser.add_argument("--systems", type=_names, default=(), help=systems)
     parser.add_argument("--dry-run", action="store_true", help="list the cells, done or missing")
     parser.add_argument("--runs", type=Path, default=Path("runs", "paper"), metavar="DIR")
     parser.add_argument("--results", type=Path, default=Path("results", "paper"), metavar="DIR")
     add_arguments(parser)
+
+
+def _of_systems(cells: list[Cell], wanted: tuple[str, ...], what: str) -> list[Cell]:
+    """The cells of the systems that are wanted; "random" stands for "random:0" and all others of its kind."""
+    there = dict.fromkeys(cell.system for cell in cells)
+    kinds = dict.fromkeys(system.partition(":")[0] for system in there)
+    for name in wanted:
+        if name not in there and name not in kinds:
+            raise AdaBertError(
+                f"paper {what}: no cell has the system {name!r}; there are {', '.join(there | kinds)}"
+            )
+    return [c for c in cells if {c.system, c.system.partition(":")[0]} & set(wanted)]
 
 
 def _overrides(args: argparse.Namespace) -> dict[str, Any]:

@@ -145,6 +145,19 @@ def test_the_verb_lists_runs_and_draws(tmp_path, monkeypatch, capsys, counted):
     assert "80.00" in (tmp_path / "results/paper.md").read_text()
 
 
+def test_a_systems_name_without_its_number_stands_for_all(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = (
+        "paper table3 --tasks rte,mrpc --systems uniform,adabert:rte --dry-run --teacher minilm-l6"
+    )
+    assert cli.main(words.split()) == 0
+    told = [line.split(None, 3)[-1] for line in capsys.readouterr().out.splitlines()[1:]]
+    drawn = [f"uniform:{draw} seed {draw}" for draw in range(5)]
+    for task in ("rte", "mrpc"):
+        own = [line.removeprefix(f"{task} ") for line in told if line.startswith(task)]
+        assert own == ["adabert:rte seed 0", *drawn]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -152,6 +165,8 @@ def test_the_verb_lists_runs_and_draws(tmp_path, monkeypatch, capsys, counted):
         (["table1", "--seed", "1"], "--seeds"),
         (["table1", "--tasks", "rtee"], "rtee"),
         (["table1", "--systems", "bert"], "bert"),
+        (["table1", "--systems", "adabert,distillbert"], "'distillbert'"),
+        (["table3", "--tasks", "rte", "--systems", "uniformly"], "uniform:0"),
         (["table1", "--gamma", "3"], "gamma"),
         (["render", "--gamma", "3"], "gamma"),
     ],
