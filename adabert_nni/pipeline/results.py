@@ -17,7 +17,8 @@ from adabert_nni.pipeline.inputs import Inputs
 from adabert_nni.report.evaluation import write_evaluation
 from adabert_nni.report.html import write_html
 from adabert_nni.report.summary import write_report
-from adabert_nni.student.deploy import RECORD, deploy, is_of
+from adabert_nni.student.deploy import deploy
+from adabert_nni.student.stored import RECORD, is_of
 
 logger = logging.getLogger(__name__)
 

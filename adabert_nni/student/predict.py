@@ -21,8 +21,8 @@ from adabert_nni.errors import AdaBertError
 from adabert_nni.model.modeling import AdaBertConfig
 from adabert_nni.precision import device
 from adabert_nni.problems import Problem
-from adabert_nni.student.deploy import LOCAL, RECORD, load_export, load_student
 from adabert_nni.student.onnx_graph import Logits
+from adabert_nni.student.stored import LOCAL, RECORD, load_export, load_student
 from adabert_nni.student.task import classes_of, problem_of, texts_of
 from adabert_nni.training import row_positions
 

@@ -32,7 +32,7 @@ def inference(args: argparse.Namespace) -> str:
     from adabert_nni.benchmark.field import reference_student
     from adabert_nni.benchmark.inference import run_inference_benchmark
     from adabert_nni.report.tables import markdown_table
-    from adabert_nni.student.deploy import WEIGHTS, load_student
+    from adabert_nni.student.stored import WEIGHTS, load_student
 
     given = args.student != REFERENCE
     student, tokenizer = load_student(Path(args.student)) if given else (reference_student(), None)

@@ -13,7 +13,7 @@ from adabert_nni.data.tasks import get_task
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import check_writable
 from adabert_nni.folders import built_once, check_manifest
-from adabert_nni.student.deploy import load_student
+from adabert_nni.student.stored import load_student
 from adabert_nni.teacher.loading import load_classifier, load_config, load_tokenizer
 
 MANY = hypothesis_settings(

@@ -15,8 +15,9 @@ from adabert_nni.data.tasks import Rows, Splits, get_task
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import read_json
 from adabert_nni.folders import write_manifest
-from adabert_nni.student.deploy import deploy, load_export, load_student
+from adabert_nni.student.deploy import deploy
 from adabert_nni.student.export import save_student
+from adabert_nni.student.stored import load_export, load_student
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from adabert_nni import cli
 from adabert_nni.data.embedded import generate
 from adabert_nni.files import read_json
 from adabert_nni.student import predict
-from adabert_nni.student.deploy import load_student
+from adabert_nni.student.stored import load_student
 
 TEXTS = ["a superb plot .", "the soup was not at all dull , but the wine was", "bad", ""]
 

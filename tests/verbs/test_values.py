@@ -14,8 +14,8 @@ from adabert_nni.data.embedded import generate
 from adabert_nni.files import read_json
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
-from adabert_nni.student.deploy import load_student
 from adabert_nni.student.export import save_student
+from adabert_nni.student.stored import load_student
 
 TEXTS = ["the room was good .", "bad", "the plot was dull , but the wine was not ."]
 COLUMNS = ["--text", "review", "--label", "stars"]
