@@ -19,10 +19,12 @@ from adabert_nni.errors import AdaBertError
 from adabert_nni.files import read_json
 from adabert_nni.metrics import score
 from adabert_nni.model.architecture import Architecture
+from adabert_nni.pipeline.limits import set_limits
 from adabert_nni.pipeline.searching import Searched, reopen
 from adabert_nni.pipeline.students import student_config
 from adabert_nni.precision import device
 from adabert_nni.progress import progress
+from adabert_nni.settings import PAPER
 from adabert_nni.student.derive import derive
 from adabert_nni.student.draw import draw_alike, draw_from
 from adabert_nni.student.recount import recount
@@ -119,7 +121,11 @@ def _gradients(config: Config, search: Searched, steps: int) -> list[dict[str, A
 
     settings, depth = config.search, Architecture.load(search.folder / "architecture.json").depth
     weights = read_tensors(search.folder / "supernet.safetensors")
-    module = search_module(search.space, search.inputs.shape, settings, weights, depth)
+    costs = None
+    if settings.cost != PAPER:
+        task = search.inputs.splits.task
+        costs = set_limits(config, search.space, task, search.folder.parent).costs
+    module = search_module(search.space, search.inputs.shape, settings, weights, depth, costs)
     module.to(device())
     seed, size = config.run.seed, settings.search_batch
     few, unseen = (

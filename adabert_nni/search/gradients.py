@@ -60,9 +60,22 @@ def search_module(
     settings: SearchConfig,
     weights: Mapping[str, Tensor],
     depth: int,
+    costs: Mapping[str, float] | None = None,
 ) -> AdaBertModule:
-    """A finished search's supernet, ready to draw paths of ``depth`` layers, all ops being as probable."""
-    strategy = AdaBertStrategy(gamma=settings.gamma, beta=settings.beta, tau_start=1.0)
+    """A finished search's supernet, ready to draw paths of ``depth`` layers, all ops being as probable.
+
+    Args:
+        space: the architecture space.
+        task: what the supernet is for.
+        settings: those of the search.
+        weights: of the supernet's body.
+        depth: K of all paths, from 1.
+        costs: of each op in equation (5), as the search had them; None takes SIZE + FLOPs.
+
+    Returns:
+        The module, in training mode.
+    """
+    strategy = AdaBertStrategy(gamma=settings.gamma, beta=settings.beta, tau_start=1.0, costs=costs)
     evaluator = SearchModule.of(settings, 1, task.problem)
     evaluator.set_model(strategy.mutate_model(build_space(space, task)))
     module = AdaBertModule(evaluator, strategy)

@@ -3,8 +3,11 @@
 import pytest
 import torch
 
+from adabert_nni.config import SearchConfig
 from adabert_nni.losses import total_loss
-from adabert_nni.search.gradients import Observed, effects_of, observe, quality
+from adabert_nni.search.gradients import Observed, effects_of, observe, quality, search_module
+from adabert_nni.search.task import TaskShape
+from adabert_nni.spaces import SpaceConfig
 
 
 def test_effects_are_what_ops_add_to_the_loss():
@@ -65,6 +68,22 @@ def test_what_is_seen_is_the_gradient_of_the_steps_of_the_search(make_search, ba
     assert torch.stack(losses).std() > 0  # paths differ
     for effects in (seen.effects, seen.unseen):
         assert effects.sum(1).abs().max() < 1e-5 < effects.abs().max()
+
+
+def test_efficiency_costs_what_it_cost_in_the_search():
+    space = SpaceConfig.load("small")
+    task = TaskShape(2, None, 8, torch.zeros(9, space.dim), torch.zeros(8, space.dim))
+    times = {op: float(place) for place, op in enumerate(space.ops)}
+    paper, measured = (
+        module.settings.op_costs(module.model)
+        for module in (
+            search_module(space, task, SearchConfig(), {}, 1),
+            search_module(space, task, SearchConfig(), {}, 1, times),
+        )
+    )
+    expected = torch.tensor(list(times.values()))
+    assert torch.allclose(measured / measured.sum(), expected / expected.sum())
+    assert not torch.allclose(measured, paper)
 
 
 def step_loss(search, batch):
