@@ -36,7 +36,7 @@ class SpaceConfig:
     pair_layout: Literal["joint", "separate", "aligned"] = "joint"
     """Two texts: joint in one masked sequence, separate, each from position 0, or aligned word by word"""
     dropout: BelowOne = 0.1
-    """Dropout after the embedding, 0 or more and below 1"""
+    """Dropout after the embedding and before the head of each layer, 0 or more and below 1"""
 
     @rule(mode="after")
     def _distinct_ops(self) -> "SpaceConfig":

@@ -8,14 +8,17 @@ from transformers import BertConfig, BertForSequenceClassification
 from adabert_nni import precision
 from adabert_nni.benchmark import peers
 from adabert_nni.benchmark.timing import settled
-from adabert_nni.config import Config
+from adabert_nni.config import Config, SearchConfig
 from adabert_nni.pipeline import run
 from adabert_nni.precision import computing, native_bf16, plain_float32, resolve
+from adabert_nni.problems import CLASSIFICATION
 from adabert_nni.search import supernet
+from adabert_nni.search.evaluator import SearchModule
 from adabert_nni.student import train
 from adabert_nni.teacher import finetune, hidden
 
 CPU = torch.device("cpu")
+CPU_IDS = torch.tensor([1, 1])
 
 
 def test_within_bf16_products_round_to_eight_bits_and_weights_stay():
@@ -91,3 +94,18 @@ def test_float32_is_no_tf32_where_scores_and_times_are_taken():
     with settled([]):
         assert not cudnn.allow_tf32
     assert cudnn.allow_tf32
+
+
+def test_a_searchs_selection_scores_are_no_tf32(monkeypatch):
+    module = SearchModule.of(SearchConfig(), 1, CLASSIFICATION)
+    seen = []
+
+    def logits(ids, mask):
+        seen.append(torch.backends.cudnn.allow_tf32)
+        return torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+
+    monkeypatch.setattr(SearchModule, "model", staticmethod(logits))
+    module.on_validation_epoch_start()
+    module.validation_step(dict.fromkeys(("input_ids", "attention_mask", "labels"), CPU_IDS), 0)
+    assert seen == [False]
+    assert module.selection_score() == 0.5

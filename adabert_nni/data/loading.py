@@ -88,7 +88,6 @@ def load_splits(
     else:
         known = get_task(task)
         rows, held, more = _known(known, None if data_dir is None else Path(data_dir))
-        known = replace(known, scale=known.problem.scale(rows.labels))
     for name, part in (("training", rows), ("validation", held), ("unlabelled", more)):
         if empty := sum(any(not text.strip() for text in texts) for texts in part.texts):
             logger.warning("%s: %d of %d rows have an empty text; kept", name, empty, len(part))
@@ -103,6 +102,7 @@ def load_splits(
     rest, chosen = split_off(rows, count, (seed, _SELECT), known.problem.strata(rows.labels))
     if train_rows is not None:
         rest = _subset(rest, train_rows, known, seed)
+    known = replace(known, scale=known.problem.scale(rest.labels))
     splits = Splits(known, rest, chosen, held, _apart(more, (chosen, held)))
     logger.info(
         "%s: %d rows to train, %d of them without a label, %d to select by, %d to report on",

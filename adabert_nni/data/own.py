@@ -98,7 +98,7 @@ def load_own(
         classes = task.problem.strata(rows.labels)
         rows, held = split_off(rows, round(_VALIDATION_SHARE * len(rows)), key, classes)
         logger.info("%s: no validation file; %d of its rows are held out", train, len(held))
-    return replace(task, scale=task.problem.scale(rows.labels)), rows, held, more
+    return task, rows, held, more
 
 
 def _need(splits: dict[str, Source], split: str, where: str) -> dict[str, Source]:

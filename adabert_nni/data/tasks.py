@@ -31,7 +31,7 @@ class Task:
         hub: (data set, configuration) on the Hugging Face hub; None when it is not there.
         validation: the name of the split (and the stem of the file) that results are reported on.
         problem: the kind of problem that it is, with the task's metrics.
-        scale: mean and deviation of the training labels, in regression; models learn by them.
+        scale: mean and deviation of the labels that are trained on, in regression; models learn by them.
     """
 
     name: str

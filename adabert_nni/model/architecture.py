@@ -94,6 +94,14 @@ class Architecture:
         """Whether a node depends on the text; else all texts have the same logits."""
         return max(self.reached()) > 1
 
+    def inputs_read(self) -> set[int]:
+        """Those of a cell's two inputs, 0 and 1, that an edge leads from.
+
+        Without 1, the layer before, a layer is read by the one after the next alone, so that every second one
+        does nothing. Of a pair whose texts are one input each, a student without 0 or without 1 reads one text.
+        """
+        return {int(name.split("_")[0]) for name in self.live_edges()} & {0, 1}
+
     def to_dict(self) -> dict[str, Any]:
         """The versioned envelope that ``from_dict`` reads."""
         body = {"depth": self.depth, "nodes": self.nodes, "edges": dict(self.edges)}

@@ -3,6 +3,7 @@
 Wires the stages, computes nothing. It must not know whether the architecture was searched or given.
 """
 
+import logging
 import time
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from adabert_nni.spaces import SpaceConfig
 from adabert_nni.student.export import save_student
 from adabert_nni.student.train import train_student
 from adabert_nni.training import predict
+
+logger = logging.getLogger(__name__)
 
 
 def student_config(architecture: Architecture, space: SpaceConfig, inputs: Inputs) -> AdaBertConfig:
@@ -40,6 +43,13 @@ def student_config(architecture: Architecture, space: SpaceConfig, inputs: Input
     )
 
 
+def reads_one_text(config: AdaBertConfig) -> bool:
+    """Whether a student of pairs cannot see one of the two texts, whatever it learns."""
+    if config.sep_token_id is None or config.pair_layout == "aligned":
+        return False
+    return len(Architecture.from_dict(config.architecture).inputs_read()) < 2
+
+
 def fresh_student(
     architecture: Architecture, config: Config, space: SpaceConfig, inputs: Inputs
 ) -> AdaBertForSequenceClassification:
@@ -58,6 +68,11 @@ def train_and_save(
     checkpoint: Checkpoint,
 ) -> None:
     """Train ``student``, or go on with it; write it with its scores and tokenizer into ``folder``."""
+    if reads_one_text(student.config):
+        logger.warning(
+            "student: the cell has edges from one of its two inputs only, so that it reads one text of a pair; "
+            "take another architecture, or pair_layout: aligned in the space"
+        )
     torch.manual_seed(config.run.seed)
     started, task = time.monotonic(), inputs.splits.task
     student.to(device())  # type: ignore[arg-type]

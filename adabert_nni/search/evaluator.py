@@ -15,6 +15,7 @@ from adabert_nni.config import SearchConfig
 from adabert_nni.data.batches import Batch, loader
 from adabert_nni.data.encoding import Encoded
 from adabert_nni.metrics import score
+from adabert_nni.precision import plain_float32
 from adabert_nni.problems import CLASSIFICATION, Problem
 
 
@@ -122,7 +123,8 @@ class SearchModule(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect the answers of the path that would be derived now."""
-        logits = self.model(batch["input_ids"], batch["attention_mask"])
+        with plain_float32():
+            logits = self.model(batch["input_ids"], batch["attention_mask"])
         self.found.append(self.problem.predictions(logits).cpu())
         self.true.append(batch["labels"].cpu())
 

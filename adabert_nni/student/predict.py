@@ -19,7 +19,7 @@ from adabert_nni.data.files_in import check_text
 from adabert_nni.data.tasks import Rows
 from adabert_nni.errors import AdaBertError
 from adabert_nni.model.modeling import AdaBertConfig
-from adabert_nni.precision import device
+from adabert_nni.precision import device, plain_float32
 from adabert_nni.problems import Problem
 from adabert_nni.student.onnx_graph import Logits
 from adabert_nni.student.stored import LOCAL, RECORD, load_export, load_student
@@ -141,7 +141,7 @@ def _window(classifier: Classifier, texts: list[tuple[str, ...]], batch: int) ->
     encoded = encode(rows, classifier.tokenizer, classifier.config.max_position_embeddings)
     device = next((p.device for p in classifier.module.parameters()), torch.device("cpu"))
     logits, ids = [], []
-    with torch.inference_mode():
+    with torch.inference_mode(), plain_float32():
         for part in loader(encoded, batch, shuffle=False, seed=0):
             found = classifier.module(
                 part["input_ids"].to(device), part["attention_mask"].to(device)

@@ -81,3 +81,10 @@ def test_a_cell_reads_its_input_where_edges_lead_from_it():
     chain = Architecture(1, 2, none | {"1_2": "skip_connect", "2_3": "std_conv_3"})
     assert chain.reached() == {0, 1, 2, 3}
     assert Architecture(1, 2, none | {"0_3": "max_pool_3"}).reads_input()
+
+
+def test_a_cell_may_read_one_of_its_inputs_only():
+    none = dict.fromkeys(edge_names(2), "zero")
+    assert Architecture(3, 2, none | {"0_2": "skip_connect", "2_3": "zero"}).inputs_read() == {0}
+    assert Architecture(3, 2, none | {"1_3": "std_conv_3"}).inputs_read() == {1}
+    assert make().inputs_read() == {0, 1}
