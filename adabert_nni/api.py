@@ -155,6 +155,10 @@ def predict(
 
     if isinstance(texts, str):
         raise AdaBertError(f"got the text {texts[:40]!r}; give a list of texts")
+    if isinstance(texts, Mapping) or hasattr(texts, "columns"):
+        raise AdaBertError(
+            f"got a {type(texts).__name__}; give a list of texts, such as one column of it"
+        )
     rows = (tuple(text) if isinstance(text, tuple | list) else (text,) for text in texts)
     found = predictions(load_classifier(student_folder(Path(student))), rows, batch)
     return [answer.told() for answer in found]

@@ -148,3 +148,17 @@ def test_a_loss_that_is_not_finite_stops_and_names_epoch_and_step(broken):
             label="pet",
         )
     assert torch.equal(flat(model), before)  # step 1 had no gradient, step 2 was not taken
+
+
+def test_each_epoch_has_an_order_and_random_numbers_of_its_own():
+    model, seen = Bag(), []
+
+    def step(batch: Batch) -> Tensor:
+        seen.append((batch["ids"].tolist(), torch.rand(1).item()))
+        return model(batch["input_ids"], batch["attention_mask"]).logits.sum()
+
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    settings = {"epochs": 3, "batch_size": 8, "seed": 0, "clip_norm": 1.0}
+    fit(model, rows(), step, optimizer, None, **settings)
+    for column in zip(*seen, strict=True):  # of 4 steps an epoch
+        assert len({str(column[start : start + 4]) for start in (0, 4, 8)}) == 3

@@ -171,7 +171,7 @@ class Architecture:
 
     def save(self, path: Path) -> None:
         """Write the envelope as JSON."""
-        path.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+        Path(path).write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> "Architecture":

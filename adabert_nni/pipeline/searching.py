@@ -14,6 +14,7 @@ from adabert_nni.model.ops import check_ops
 from adabert_nni.pipeline.identity import INPUTS, contents, decided_by, settings_in
 from adabert_nni.pipeline.inputs import Inputs, prepare
 from adabert_nni.pipeline.limits import set_limits
+from adabert_nni.pipeline.places import places
 from adabert_nni.pipeline.rows import read_rows, rows_of_alpha
 from adabert_nni.reading import fields
 from adabert_nni.search.run import run_search
@@ -47,7 +48,7 @@ def search(config: Config, output: Path, on_epoch: EpochReport | None = None) ->
     check_ops(space.ops, f"space {config.search.space}")
     splits = read_rows(config.data)
     decided = decided_by(config)
-    refuse_other(output / "search", decided)
+    refuse_other(output / "search", {**decided, INPUTS: places(config, splits).probes.name})
     check_writable(output)
     limits = set_limits(config, space, splits.task, output)
     held = rows_of_alpha(config, splits)
@@ -95,7 +96,8 @@ def reopen(searched: Path, overrides: dict[str, Any]) -> tuple[Config, Searched]
         AdaBertError: if there is no finished search, a setting was decided by it, or a file that its settings name
             is another one now.
     """
-    before = {key for stage in ("teacher", "augment", "search") for key in fields(STAGES[stage])}
+    stages = ("data", "teacher", "augment", "search")
+    before = {key for stage in stages for key in fields(STAGES[stage])} - {"data_dir"}
     if decided := sorted(before & overrides.keys()):
         raise AdaBertError(
             f"{searched}: got {', '.join(decided)}, but the search is finished; only settings of the student and "
@@ -112,16 +114,19 @@ def reopen(searched: Path, overrides: dict[str, Any]) -> tuple[Config, Searched]
     config = Config.from_mapping({**settings_in(made_from), **overrides}, str(folder))
     now = contents(config)
     same_meta(folder, {key: made_from.get(key) for key in now}, now)
-    space = SpaceConfig.load(config.search.space)
-    return config, Searched(
-        folder, prepare(config, space.dim, read_rows(config.data)), space, made_from
-    )
+    space, splits = SpaceConfig.load(config.search.space), read_rows(config.data)
+    if made_from.get(INPUTS) not in (None, places(config, splits).probes.name):
+        raise AdaBertError(
+            f"{searched}: its rows or its teacher are others than those it was searched with; put them back, or "
+            "search again into another folder"
+        )
+    return config, Searched(folder, prepare(config, space.dim, splits), space, made_from)
 
 
 def refuse_other(folder: Path, decided: dict[str, Any]) -> None:
     """Refuse a finished folder that was decided by something else before a teacher is trained in vain.
 
-    What its manifest tells beside that, such as the inputs, is compared once they are there.
+    What its manifest tells beside that is compared once it is there.
     """
     try:
         found = check_manifest(folder)

@@ -76,7 +76,8 @@ def deploy(
         check_task(student.config, splits.task, folder)
     kept, spoken = student, tokenizer
     if prune and splits is not None:
-        texts = [text for texts in splits.train.texts for text in texts]
+        learnt = (splits.train, splits.selection, splits.unlabelled)
+        texts = [text for part in learnt for texts in part.texts for text in texts]
         kept, spoken = prune_vocabulary(student, tokenizer, texts)
     if splits is None:
         logger.warning("export %s: no rows given; ranges and checks use random tokens", name)

@@ -109,8 +109,11 @@ def predictions(
         One answer a row.
 
     Raises:
-        AdaBertError: if a row has one text too many or too few, or what is no text; if an answer is no number.
+        AdaBertError: if a row has one text too many or too few, or what is no text; if an answer is no number; if
+            ``batch`` is none.
     """
+    if not isinstance(batch, int) or batch < 1:
+        raise AdaBertError(f"batch: got {batch!r}, allowed is a whole number from 1")
     source, answered = iter(rows), 0
     while window := list(islice(source, WINDOW * batch)):
         for number, texts in enumerate(window, start=answered + 1):

@@ -9,6 +9,7 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from adabert_nni.baselines import train as training
+from adabert_nni.baselines.losses import View
 from adabert_nni.baselines.run import run_baseline
 from adabert_nni.baselines.store import load_baseline, save_baseline
 from adabert_nni.baselines.table import BASELINES
@@ -204,3 +205,95 @@ def test_a_model_that_cannot_be_stored_is_refused_before_it_is_trained(
             folder=tmp_path,
             checkpoint=Checkpoint(folder=tmp_path / "state", made_from={}),
         )
+
+
+def test_the_loop_of_a_baseline_has_the_settings_that_are_told(
+    made_teacher, made_rows, words, monkeypatch
+):
+    seen, real = [], training.fit
+
+    def watched(trainee, train, step, optimizer, schedule, **more):
+        (group,) = optimizer.param_groups
+        seen.append((group["initial_lr"], group["weight_decay"], more))
+        rates = [
+            schedule.lr_lambdas[0](n) for n in range(31)
+        ]  # 10 epochs of 3 steps, a tenth to warm up
+        assert rates[:4] == pytest.approx([0, 1 / 3, 2 / 3, 1]) and rates[30] == 0
+        real(trainee, train, step, optimizer, schedule, **more)
+
+    monkeypatch.setattr(training, "fit", watched)
+    run("bert-pkd-half", made_teacher(2), made_rows, words, epochs=10, seed=4)
+    ((rate, decay, more),) = seen
+    assert (rate, decay) == (1e-4, 0.01)
+    assert more.items() >= {"epochs": 10, "batch_size": 8, "seed": 4, "clip_norm": 1.0}.items()
+
+
+def test_the_seed_draws_the_projections_whatever_was_drawn_before(made_teacher, made_rows, words):
+    teacher, baseline = made_teacher(4), BASELINES["tinybert"]
+    start = baseline.build(teacher, words)
+    settings = {"epochs": 2, "lr": 1e-3, "batch_size": 8}
+    made = []
+    for seed in (0, 0, 1):
+        torch.rand(3)
+        student = copy.deepcopy(start)
+        rows = made_rows(24, 1), made_rows(12, 2)
+        train_baseline(baseline, student, teacher, *rows, **settings, seed=seed)
+        made.append(student.state_dict())
+    assert equal(made[0], made[1])
+    assert not equal(made[0], made[2])
+
+
+@pytest.mark.parametrize("name", ["distilbert", "bilstm-soft"])
+def test_a_teacher_that_comes_in_training_mode_teaches_without_dropout(
+    made_teacher, made_rows, words, name
+):
+    teacher, modes = made_teacher(4).train(), set()
+    teacher.register_forward_hook(lambda module, *_: modes.add(module.training))
+    run(name, teacher, made_rows, words, epochs=1)
+    assert modes == {False}
+
+
+def test_what_is_reported_is_of_the_validation_rows(
+    made_teacher, made_rows, words, tiny_tokenizer, tmp_path
+):
+    selection = made_rows(11, 2)
+    turned = dataclasses.replace(selection, labels=1 - selection.labels)
+    run_baseline(
+        *(BASELINES["bilstm-soft"], made_teacher(2), tiny_tokenizer),
+        *(made_rows(24, 1), selection, turned),
+        **{"epochs": 2, "lr": 1e-3, "batch_size": 8, "seed": 0},
+        words=words,
+        metrics=("accuracy",),
+        folder=tmp_path,
+        checkpoint=Checkpoint(folder=tmp_path / "state", made_from={}),
+    )
+    told = read_json(tmp_path / "scores.json")
+    best = max(entry["selection_accuracy"] for entry in told["history"])
+    assert told["validation"]["accuracy"] == pytest.approx(1 - best)
+
+
+def test_embeddings_and_layers_of_a_narrower_student_have_projections_of_their_own(
+    made_teacher, words
+):
+    student = BASELINES["tinybert"].build(made_teacher(6), words)
+    trainee = training.Trainee(student, 12)
+    view = View(torch.zeros(1, 2), torch.ones(1, 3), tuple(torch.randn(3, 1, 3, 312)))
+    found = trainee.project(view).states
+    assert torch.equal(found[0], trainee.words(view.states[0]))
+    assert all(torch.equal(found[i], trainee.states(view.states[i])) for i in (1, 2))
+    assert not torch.equal(trainee.words.weight, trainee.states.weight)
+
+
+def test_the_epoch_that_is_kept_is_the_best_by_the_metric_that_is_asked_for(
+    made_teacher, made_rows, words, monkeypatch
+):
+    told, seen = iter([(0.9, 0.1), (0.5, 0.8), (0.7, 0.3)]), []
+
+    def fake(model, rows, metrics):
+        seen.append(copy.deepcopy(model.model.state_dict()))
+        accuracy, f1 = next(told)
+        return {name: {"accuracy": accuracy, "f1": f1}[name] for name in metrics}
+
+    monkeypatch.setattr(training, "evaluate", fake)
+    student, _, _ = run("bert-pkd-half", made_teacher(2), made_rows, words, epochs=3, metric="f1")
+    assert equal(student.state_dict(), seen[1])

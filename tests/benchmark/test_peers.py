@@ -54,3 +54,11 @@ def test_the_bilstm_reads_no_padding():
     mask[1, 4:] = 0
     padded, short = model(ids, mask).logits[1], model(ids[1:, :4]).logits[0]
     assert torch.allclose(padded, short, atol=1e-6)
+
+
+def test_the_bilstm_reads_where_either_direction_ends():
+    model = BiLstmSoft(2, vocab_size=50, embedding=4, hidden=3, inner=5).eval()
+    ids = torch.randint(1, 50, (2, 7))
+    states, _ = model.lstm(model.words(ids))
+    ends = torch.cat([states[:, -1, :3], states[:, 0, 3:]], -1)
+    torch.testing.assert_close(model(ids).logits, model.head(ends))

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from adabert_nni.benchmark import timing
 from adabert_nni.benchmark.timing import measure, peak_gflops, random_ids
 from adabert_nni.errors import AdaBertError
 
@@ -83,3 +84,9 @@ def test_a_pair_has_its_separators_at_the_end_of_each_half_only():
 
 def test_the_peak_is_measured():
     assert peak_gflops(size=64, repetitions=2, threads=1) > 0
+
+
+def test_the_peak_is_that_of_the_fastest_product(monkeypatch):
+    times = iter([0.5, 0.1, 0.3])
+    monkeypatch.setattr(timing, "seconds_of", lambda *_: next(times))
+    assert peak_gflops(size=100, repetitions=3) == pytest.approx(2 * 100**3 / 0.1 / 1e9)

@@ -156,3 +156,16 @@ def test_the_vocabulary_holds_the_words_as_they_stand_and_in_lower_case():
 
 def test_stop_words_are_lower_case_letters():
     assert all(word.isalpha() and word.islower() for word in STOP_WORDS)
+
+
+def test_a_span_that_is_kept_has_its_own_words_replaced_and_nothing_of_the_rest():
+    source = ["good", "film", "plot", "good", "film", "plot", "good", "film"]
+    found = made(rows(" ".join(source)), copies=200, cut=1.0)
+    assert len(found) > 50
+    for (text,) in found.values():
+        new = text.split()
+        starts = range(len(source) - len(new) + 1)
+        assert any(
+            all(word in NEAR[old] for word, old in zip(new, source[at:], strict=False))
+            for at in starts
+        ), text

@@ -29,6 +29,7 @@ def table(labels):
         (PRICES, "regression"),
         ([*PRICES[:10]] * 2, "classification"),  # ten different ones may be classes
         ([*PRICES, "3"], "regression"),  # one may be whole
+        (["3", *PRICES], "regression"),  # the first one too
         ([str(i) for i in range(100)], "classification"),  # no fraction
         ([*PRICES, "unknown"], "classification"),  # no number
         (["0.0", "1.0"], "classification"),

@@ -184,3 +184,10 @@ def test_a_test_split_without_labels_leaves_a_tenth_of_the_training_rows(saved, 
 def test_a_data_set_without_training_rows_is_refused(saved):
     with pytest.raises(AdaBertError, match="has no split 'train', only test; add one"):
         load_splits("", train=saved(test=[0, 1] * 10))
+
+
+def test_unlabelled_rows_of_a_split_and_of_a_file_have_ids_of_their_own(saved, tmp_path):
+    folder = saved(train=[0, 1] * 10, validation=[0, 1], unsupervised=[None] * 5)
+    (tmp_path / "more.csv").write_text("text\n" + "".join(f"another {i}\n" for i in range(4)))
+    found = load_splits("", train=folder, unlabelled=tmp_path / "more.csv").unlabelled
+    assert found.ids == list(range(20, 29))

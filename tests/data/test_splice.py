@@ -76,3 +76,12 @@ def test_what_is_replaced_does_not_depend_on_splices():
 
     assert replaced() == replaced(splice=1e-9, partners=[(DIGITS,)])
     assert replaced() != replaced(splice=1.0, partners=[(DIGITS,)])
+
+
+def test_every_row_may_be_a_partner():
+    partners = [(DIGITS,), ("I II III IV",), ("alpha beta gamma delta",)]
+    ends = {
+        spliced((LETTERS,), partners, 1.0, np.random.default_rng(seed))[0].split()[-1]
+        for seed in range(40)
+    }
+    assert ends == {"12", "IV", "delta"}

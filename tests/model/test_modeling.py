@@ -10,6 +10,7 @@ from transformers import AutoModelForSequenceClassification
 
 from adabert_nni import AdaBertConfig, AdaBertForSequenceClassification
 from adabert_nni.model.architecture import Architecture, ArchitectureError, edge_names
+from adabert_nni.model.cell import Readout
 from adabert_nni.model.pairs import LAYOUTS, Embeddings, first_inputs
 
 OPS_USED = [
@@ -206,3 +207,37 @@ def test_a_student_in_float16_says_the_same_with_padding_too(settings):
         found = model.half()(ids, mask).logits
     assert found.dtype == torch.float16
     assert torch.allclose(found.float(), wanted, rtol=0.02, atol=0.02 * wanted.abs().max())
+
+
+def test_aligned_words_are_weighed_by_their_products_over_the_root_of_the_width(embeddings):
+    ids = torch.tensor([[1, 7, 3, 9, 3]])
+    unlike, _, _ = first_inputs(embeddings, ids, torch.ones_like(ids), 3, "aligned")
+    words = embeddings.norm(embeddings.words(ids))[0]
+    first, second = words[:3], words[3:]
+    like = (first @ second.T / 8**0.5).softmax(-1) @ second
+    torch.testing.assert_close(unlike[0, :3], first - like)
+
+
+def test_in_training_embeddings_and_what_a_readout_reads_are_dropped_out():
+    torch.manual_seed(0)
+    ids = torch.randint(5, 50, (64, 16))
+    embedded = Embeddings(50, 8, 16, dropout=0.25)
+    readout = Readout(1000, 1000, dropout=0.25)
+    torch.nn.init.eye_(readout.head.weight)
+    torch.nn.init.ones_(readout.head.bias)
+    state = torch.ones(4, 3, 1000), torch.ones(4, 3, 1)
+    found = embedded(ids, torch.ones_like(ids)), readout(*state) - 1
+    for dropped in found:
+        assert (dropped == 0).float().mean() == pytest.approx(0.25, abs=0.03)
+    assert (embedded.eval()(ids, torch.ones_like(ids)) != 0).all()
+    assert (readout.eval()(*state) - 1 != 0).all()
+
+
+def test_positions_that_the_teacher_lacks_start_far_below_its_words(embeddings):
+    torch.nn.init.normal_(embeddings.positions.weight)
+    words, known = torch.randn(50, 8), torch.randn(4, 8)
+    embeddings.start_from(words, known)
+    assert torch.equal(embeddings.words.weight, words)
+    assert torch.equal(embeddings.positions.weight[:4], known)
+    assert 0 < embeddings.positions.weight[4:].std() < 0.05
+    embeddings.start_from(words, torch.randn(20, 8))  # more than there is room for

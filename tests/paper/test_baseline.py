@@ -118,3 +118,24 @@ def test_a_task_is_chosen_by_its_first_metric_and_may_have_a_loss_of_its_own(
             record = run_cell(cell, tmp_path / "runs", tmp_path / "results", {})
             assert (record["metric"], list(record["scores"])) == ("f1", ["f1", "accuracy"])
             assert 0 <= record["selection_f1"] <= 1
+
+
+def test_what_is_asked_for_wins_over_a_baselines_own_recipe(tiny_settings, tmp_path, monkeypatch):
+    seen = []
+
+    def look(*given, **recipe):
+        seen.append(recipe)
+        raise AdaBertError("far enough")
+
+    monkeypatch.setattr(baseline, "run_baseline", look)
+    own = {"baseline_epochs": 3, "baseline_lr": 0.25, "baseline_batch": 7, "seed": 9}
+    for number, more in enumerate(({}, own)):
+        flat = {k: v for k, v in tiny_settings.items() if k != "baseline_epochs"}
+        config = Config.from_mapping({**flat, **TASK, **more}, "test")
+        with pytest.raises(AdaBertError, match="far enough"):
+            train_baseline(config, "tinybert", tmp_path / str(number))
+    keys = ("epochs", "lr", "batch_size", "seed")
+    assert [tuple(told[key] for key in keys) for told in seen] == [
+        (8, 3e-4, 32, 0),
+        (3, 0.25, 7, 9),
+    ]

@@ -70,6 +70,21 @@ def system_of(label):
     return next((system for start, system in ROW.items() if name.startswith(start)), None)
 
 
+def test_table_5_by_hand_is_that_of_the_records(records):
+    known = [row for row in rows(ROOT / "results/six-tasks.md", "## Table 5") if row[""] in TASK]
+    assert len(known) == 4
+    for row in known:
+        for beta in (0, 4, 8):
+            found = of(records, "table5", f"beta-{beta}", TASK[row[""]])
+            depths, size, _, accuracy = row[f"beta {beta}"].split("; ")
+            assert sorted(depths.removeprefix("K = ").split(", ")) == sorted(
+                str(record["depth"]) for record in found
+            )
+            agrees(size, statistics.fmean(record["params"] / 1e6 for record in found))
+            runs = [100 * record["value"] for record in found]
+            agrees(accuracy, statistics.fmean(runs), runs)
+
+
 def test_the_page_is_what_render_makes_of_the_records(tmp_path, records):
     results = tmp_path / "paper"
     shutil.copytree(KEPT, results)

@@ -1,5 +1,7 @@
 """Facts of what a run starts from: augmented rows beside the real ones, and caches that are found again."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -8,7 +10,7 @@ from adabert_nni.config import Config
 from adabert_nni.data.encoding import encode
 from adabert_nni.files import read_json
 from adabert_nni.losses import UNLABELLED
-from adabert_nni.pipeline import inputs, searching
+from adabert_nni.pipeline import inputs, rows, searching
 from adabert_nni.pipeline.inputs import augmented_rows
 from adabert_nni.pipeline.places import places
 from adabert_nni.pipeline.rows import read_rows
@@ -225,3 +227,36 @@ def test_spliced_copies_of_pairs_mix_train_rows_alone_and_have_a_cache_of_their_
     assert {word for texts in copies.texts for text in texts for word in text.split()} <= train
     known = {texts for part in (splits.train, splits.selection) for texts in part.texts}
     assert not known & set(copies.texts)
+
+
+def test_every_stage_has_the_settings_that_are_its_own(settings, monkeypatch, tmp_path):
+    seen = {}
+    for name in ("build_augmented", "finetune_teacher", "build_probes"):
+
+        def watched(real, *given, name=name, **more):
+            seen[name] = more
+            return real(*given, **more)
+
+        monkeypatch.setattr(inputs, name, partial(watched, getattr(inputs, name)))
+    teacher = {"epochs": 1, "lr": 2e-4, "batch": 16, "weight_decay": 0.2}
+    augment = {"copies": 1, "replace": 0.6, "cut": 0.2, "splice": 0.1, "neighbours": 3}
+    flat = {f"teacher_{key}": value for key, value in teacher.items()}
+    flat |= {f"augment_{key}": value for key, value in augment.items()}
+    prepared({**settings, **flat, "split_seed": 7, "probe_epochs": 2, "cache": str(tmp_path)})
+    assert seen["build_augmented"].items() >= {**augment, "seed": 7}.items()
+    assert seen["finetune_teacher"].items() >= {**teacher, "max_length": 48, "seed": 7}.items()
+    assert seen["build_probes"].items() >= {"epochs": 2, "seed": 7, "labels": 2}.items()
+
+
+def test_rows_are_split_by_the_settings_of_the_data(monkeypatch):
+    own = {
+        **{"task": "rte", "data_dir": "d", "train": "a.csv", "validation": "b.csv", "text": "t"},
+        **{"text_pair": "p", "label": "l", "unlabelled": "u.csv", "problem_type": "regression"},
+        **{"selection_share": 0.2, "train_rows": 9},
+    }
+    seen = []
+    monkeypatch.setattr(
+        rows, "load_splits", lambda task, **more: seen.append({"task": task, **more})
+    )
+    read_rows(Config.from_mapping({**own, "split_seed": 5}, "test").data)
+    assert {**seen[0], "data_dir": str(seen[0]["data_dir"])} == {**own, "seed": 5}

@@ -42,6 +42,8 @@ def search(settings, monkeypatch):
     def of(output, inputs="mini-1", **more):
         made = SimpleNamespace(name=inputs, shape=None, searched=None, selection=None)
         monkeypatch.setattr(searching, "prepare", lambda *_: made)
+        named = SimpleNamespace(probes=SimpleNamespace(name=made.name))
+        monkeypatch.setattr(searching, "places", lambda *_: named)
         searching.search(Config.from_mapping({**settings, **more}, "test"), output)
         return len(ran)
 
@@ -75,6 +77,18 @@ def test_a_finished_search_is_not_opened_with_another_space(search, settings, tm
     rewrite(settings)
     config, found = searching.reopen(tmp_path / "run", {})
     assert decided_by(config) == {k: v for k, v in found.made_from.items() if k != "inputs"}
+
+
+def test_a_finished_search_is_not_opened_with_other_rows(search, tmp_path, monkeypatch):
+    search(tmp_path / "run")
+    (tmp_path / "run" / "search" / "supernet.safetensors").touch()
+    with pytest.raises(AdaBertError, match="got max_length, but the search is finished"):
+        searching.reopen(tmp_path / "run", {"max_length": 16})
+    other = SimpleNamespace(probes=SimpleNamespace(name="mini-2"))
+    monkeypatch.setattr(searching, "places", lambda *_: other)
+    monkeypatch.setattr(searching, "prepare", lambda *_: pytest.fail("a teacher was trained"))
+    with pytest.raises(AdaBertError, match="its rows or its teacher are others"):
+        searching.reopen(tmp_path / "run", {})
 
 
 def test_the_content_of_a_space_and_of_times_names_runs_and_cells(settings, tmp_path):

@@ -5,6 +5,7 @@ import torch
 
 from adabert_nni.config import SearchConfig
 from adabert_nni.losses import total_loss
+from adabert_nni.search import gradients
 from adabert_nni.search.gradients import Observed, effects_of, observe, quality, search_module
 from adabert_nni.search.task import TaskShape
 from adabert_nni.spaces import SpaceConfig
@@ -90,3 +91,20 @@ def step_loss(search, batch):
     terms, settings = search.loss_terms(batch), search.settings
     losses = terms["loss_ce"], terms["loss_kd"], terms["loss_e"]
     return total_loss(*losses, settings.gamma, settings.beta)
+
+
+def test_that_a_batch_is_harder_than_another_is_no_effect_of_an_op(make_search):
+    def hardness(module, batch):
+        module.resample()
+        return batch["hard"]
+
+    batches = [{"hard": torch.tensor(hard)} for hard in (0.0, 7.0)]
+    torch.manual_seed(0)
+    assert not gradients._effects(make_search(), batches, 40, hardness).any()
+
+
+def test_paths_that_are_judged_are_all_as_deep_as_the_one_that_was_found():
+    space = SpaceConfig.load("small")
+    task = TaskShape(2, None, 8, torch.zeros(9, space.dim), torch.zeros(8, space.dim))
+    module = search_module(space, task, SearchConfig(), {}, 2)
+    assert {module.resample()["depth"].index for _ in range(50)} == {1}

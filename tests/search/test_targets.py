@@ -226,3 +226,19 @@ def test_a_target_that_no_measured_student_meets_is_reported_as_not_met(search_o
     _, kept = keep(search, search.export(), lambda architecture: 100.0)
     assert kept[LATENCY]["met"] is False
     assert kept[LATENCY]["measured"] == 100.0
+
+
+def test_a_latency_is_tightened_by_what_the_cells_took_and_not_by_what_is_fixed(search_of):
+    cost = Cost(10.0, 0.1, dict.fromkeys(OPS, 0.0))
+    search = search_of(Target(LATENCY, 20.0, cost))
+    told = iter([30.0, 15.0])
+    keep(search, search.export(), lambda architecture: next(told))
+    # the cells took 20 ms where 10 are left to them: half of the ten, and 2 % less
+    assert [target.limit for target in search.settings.targets] == [pytest.approx(14.9)]
+
+
+def test_ops_that_are_cheaper_than_a_unit_do_not_add_up_to_more_than_the_limit():
+    cost = Cost(0.0, 0.0, {"std_conv_3": 2000.0, "skip_connect": 1.9, "zero": 0.0})  # units of 2
+    probs = {edge: {"std_conv_3": 0.0, "skip_connect": 0.9, "zero": 0.1} for edge in edge_names(1)}
+    found = most_probable(probs, [1.0], [Target(PARAMS, 3.0, cost)])
+    assert cost.of(found) == 1.9

@@ -15,6 +15,7 @@ from adabert_nni.data.tasks import Rows, Splits, get_task
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import read_json
 from adabert_nni.folders import write_manifest
+from adabert_nni.student import deploy as deploying
 from adabert_nni.student.deploy import deploy
 from adabert_nni.student.export import save_student
 from adabert_nni.student.stored import load_export, load_student
@@ -188,3 +189,49 @@ def test_who_changes_a_student_is_told_of_its_manifest(folder, tmp_path):
         load_student(tmp_path / "mine")
     (tmp_path / "mine" / "manifest.json").unlink()
     assert load_student(tmp_path / "mine")[0].config.id2label[0] == "bad"
+
+
+def test_int8_takes_its_ranges_from_rows_to_select_by_and_a_vocabulary_from_all_but_validation(
+    folder, tmp_path, monkeypatch
+):
+    seen, given = {}, splits()
+    export, prune = deploying.export_student, deploying.prune_vocabulary
+
+    def exported(student, name, place, batches):
+        seen["ids"] = sorted(i for batch in batches for i in batch["ids"].tolist())
+        return export(student, name, place, batches)
+
+    def pruned(student, tokenizer, texts):
+        seen["texts"] = list(texts)
+        return prune(student, tokenizer, seen["texts"])
+
+    monkeypatch.setattr(deploying, "export_student", exported)
+    monkeypatch.setattr(deploying, "prune_vocabulary", pruned)
+    selection = replace(given.selection, ids=list(range(1000, 1060)))
+    deploy(folder, "folded", tmp_path / "out", replace(given, selection=selection), prune=True)
+    assert seen["ids"] == list(range(1000, 1060))
+    parts = (given.train, given.selection, given.unlabelled)
+    assert seen["texts"] == [text for part in parts for (text,) in part.texts]
+
+
+class Second(torch.nn.Module):
+    """Says class 1 of every text."""
+
+    def forward(self, input_ids, attention_mask):
+        return torch.tensor([[0.0, 1.0]]).expand(len(input_ids), -1)
+
+
+def test_the_accuracies_are_those_of_the_file_and_of_the_student_on_the_validation_rows(
+    folder, tmp_path, monkeypatch
+):
+    form = replace(deploying.get_format("folded"), read=lambda path, config: Second())
+    monkeypatch.setattr(deploying, "get_format", lambda name: form)
+    given = splits()
+    record = deploy(folder, "folded", tmp_path / "out", given)
+    assert record["accuracy"] == sum(given.validation.labels) / 80
+    student, tokenizer = load_student(folder)
+    right = 0
+    for (text,), label in zip(given.validation.texts, given.validation.labels, strict=True):
+        with torch.inference_mode():
+            right += int(student(**tokenizer(text, return_tensors="pt")).logits.argmax()) == label
+    assert record["student_accuracy"] == right / 80

@@ -128,3 +128,12 @@ def test_nothing_in_a_folded_student_is_trained(made_student):
     folded = fold(made_student(seed=2))
     assert not any(parameter.requires_grad for parameter in folded.parameters())
     assert not any(module.training for module in folded.modules())
+
+
+def test_a_channel_that_hardly_varies_folds_with_the_norms_own_epsilon(made_student, made_inputs):
+    student = made_student(edges=dict.fromkeys(edge_names(3), "std_conv_3"), depth=1)
+    for module in student.modules():
+        if isinstance(module, torch.nn.BatchNorm1d):
+            module.running_var.fill_(module.eps)
+    plain, folded = both(student, *made_inputs())
+    assert torch.allclose(plain, folded, rtol=1e-4, atol=1e-4)

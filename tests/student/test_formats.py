@@ -130,3 +130,23 @@ def test_made_up_pairs_have_two_texts_in_every_row(made_student):
         assert (ids == config.sep_token_id).sum(1).tolist() == [2] * len(ids)
         assert torch.equal(ids.masked_fill(mask == 1, 0), torch.zeros_like(ids))
         assert int(mask.sum(1).min()) < ids.shape[1]
+
+
+class Shifted(torch.nn.Module):
+    def __init__(self, module, by):
+        super().__init__()
+        self.module, self.by = module, by
+
+    def forward(self, ids, mask):
+        return self.module(ids, mask) + self.by
+
+
+@pytest.mark.parametrize("by", [1.0, -1.0])
+def test_a_file_whose_logits_are_higher_or_lower_is_refused(
+    made_student, tmp_path, monkeypatch, by
+):
+    form = FORMATS["folded"]
+    wrong = dataclasses.replace(form, read=lambda *given: Shifted(form.read(*given), by))
+    monkeypatch.setitem(FORMATS, "folded", wrong)
+    with pytest.raises(AdaBertError, match="a logit differs by"):
+        exported(made_student(seed=4), "folded", tmp_path)

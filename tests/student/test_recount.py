@@ -49,3 +49,18 @@ def test_the_recount_forgets_what_was_counted_before_and_moves_no_weight():
     for one, two in zip(student.state_dict().values(), other.state_dict().values(), strict=True):
         assert torch.equal(one, two)
     assert all(map(torch.equal, before, student.parameters()))
+
+
+def test_what_is_counted_is_the_mean_over_all_batches():
+    student, batch = student_and_batch()
+    halves = [
+        {name: rows[start : start + 128] for name, rows in batch.items()} for start in (0, 128)
+    ]
+    halves[1]["input_ids"] = halves[1]["input_ids"].clamp(max=7)  # other words, so other means
+    norm = next(m for m in student.modules() if isinstance(m, torch.nn.BatchNorm1d))
+    found = []
+    for batches in ([halves[0]], [halves[1]], halves):
+        recount(student, batches)
+        found.append(norm.running_mean.clone())
+    assert not torch.allclose(found[0], found[1], atol=1e-3)
+    torch.testing.assert_close(found[2], (found[0] + found[1]) / 2)

@@ -1,11 +1,7 @@
-"""Facts of a student's training, and of the folder that it is saved in."""
+"""Facts of a student's training."""
 
 import copy
 import dataclasses
-import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -14,18 +10,15 @@ import torch
 from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.config import StudentConfig
 from adabert_nni.data.encoding import Encoded
-from adabert_nni.files import read_json
 from adabert_nni.model.architecture import Architecture, edge_names
 from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
 from adabert_nni.problems import CLASSIFICATION
 from adabert_nni.student import train as training
-from adabert_nni.student.export import SCORES, save_student
 from adabert_nni.student.train import evaluate, train_student
 from adabert_nni.training import predict
 
 OPS = ("std_conv_3", "max_pool_3", "dil_conv_3", "avg_pool_3", "skip_connect", "zero")
 EDGES = {edge: OPS[i % len(OPS)] for i, edge in enumerate(edge_names(3))}
-TEXTS = ["the plot was superb .", "to me the food was far from good .", "dull ."]
 
 
 def student(vocab_size=20, **settings):
@@ -174,84 +167,6 @@ def test_with_gamma_zero_the_teacher_does_not_matter(monkeypatch):
         assert torch.equal(one, other)
 
 
-@pytest.fixture
-def saved(tiny_tokenizer, tmp_path):
-    """An untrained student with names for its classes, and the folder that it was saved in."""
-    names = {0: "negative", 1: "positive"}
-    ids = {name: number for number, name in names.items()}
-    model = student(len(tiny_tokenizer), id2label=names, label2id=ids).eval()
-    for tensor in model.parameters():
-        torch.nn.init.normal_(tensor, std=0.5)  # so that no path is silent
-    folder = tmp_path / "student"
-    folder.mkdir()
-    history = [{"epoch": 0, "selection_accuracy": 0.5}]
-    save_student(
-        model, tiny_tokenizer, folder, scores={"accuracy": 0.75}, history=history, seconds=1.26
-    )
-    return model, folder
-
-
-PREDICT = """
-import json, sys
-for name in {absent}:
-    sys.modules[name] = None
-{before}
-from transformers import pipeline
-classify = pipeline("text-classification", model={folder!r}, **{options})
-print(type(classify.model).__module__)
-print(json.dumps(classify({texts}, top_k=None)))
-"""
-
-
-def test_a_saved_student_predicts_alike_with_the_package_and_without_it(saved, tiny_tokenizer):
-    model, folder = saved
-    host = ["nni", "pytorch_lightning"]
-    ways = [
-        {"absent": host, "before": "import adabert_nni", "options": {}},
-        {
-            "absent": [*host, "adabert_nni"],
-            "before": "",
-            "options": {"trust_remote_code": True},
-        },
-    ]
-    cache = str(folder.parent / "modules")
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", PREDICT.format(folder=str(folder), texts=TEXTS, **way)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=folder.parent,
-            env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_MODULES_CACHE": cache},
-        )
-        for way in ways
-    ]
-    outputs = []
-    for process in running:
-        out, err = process.communicate(timeout=120)
-        assert process.returncode == 0, err
-        outputs.append(out.strip().splitlines())
-    (ours, with_package), (copied, without) = outputs
-    assert ours == "adabert_nni.model.modeling"
-    assert copied.startswith("transformers_modules.student.")
-    assert with_package == without
-    probs = []
-    for text in TEXTS:
-        with torch.no_grad():
-            probs.append(model(**tiny_tokenizer(text, return_tensors="pt")).logits.softmax(-1)[0])
-    for row, found in zip(probs, json.loads(without), strict=True):
-        by_name = {entry["label"]: entry["score"] for entry in found}
-        want = {"negative": row[0].item(), "positive": row[1].item()}
-        assert by_name == pytest.approx(want, abs=1e-5)
-
-
-def test_a_saved_student_tells_its_longest_input_and_its_scores(saved):
-    _, folder = saved
-    assert read_json(folder / "tokenizer_config.json")["model_max_length"] == 32
-    assert read_json(folder / SCORES)["validation"] == {"accuracy": 0.75}
-    assert not list(folder.glob("*.bin"))  # no pickles
-
-
 def test_the_last_layer_alone_is_told_by_a_transfer_of_the_last():
     given = rows(40, seed=1)
     given.teacher = given.teacher[:, -1:]  # one layer of answers, as the teacher's own head gives
@@ -288,3 +203,64 @@ def test_word_dropout_is_part_of_training_and_not_of_what_is_kept():
         answers = [predict(model, rows(20, seed=9)) for _ in range(2)]
         assert torch.equal(*answers)
     assert not torch.equal(left[0.0], left[0.5])
+
+
+def test_optimizer_schedule_and_loop_of_a_student_are_those_of_its_settings(monkeypatch):
+    seen = []
+    monkeypatch.setattr(training, "fit", lambda *given, **more: seen.append((given, more)))
+    settings = StudentConfig(
+        **{"student_epochs": 3, "student_lr": 0.03, "student_lr_end": 0.002},
+        **{"student_weight_decay": 0.25, "student_batch": 16},
+    )
+    equation = {"gamma": 0.8, "temperature": 1.0}
+    train_student(
+        student(layer_probes=True), rows(40, 1), rows(20, 9), settings, **equation, seed=4
+    )
+    (((*_, optimizer, schedule), more),) = seen
+    (group,) = optimizer.param_groups
+    assert (group["lr"], group["weight_decay"]) == (0.03, 0.25)
+    assert (schedule.T_max, schedule.eta_min) == (9, 0.002)  # three epochs of 40 rows
+    loop = {"epochs": 3, "batch_size": 16, "seed": 4, "clip_norm": 5.0}
+    assert more.items() >= loop.items()
+
+
+def test_the_knowledge_of_a_student_is_that_at_the_temperature_of_equation_3():
+    seen = []
+
+    def watched(layers, table, labels, temperature):
+        seen.append(temperature)
+        return CLASSIFICATION.knowledge_loss(layers, table, labels, temperature)
+
+    problem, settings = (
+        replace(CLASSIFICATION, knowledge_loss=watched),
+        StudentConfig(student_epochs=1),
+    )
+    given = student(layer_probes=True), rows(40, seed=1), rows(20, seed=9), settings
+    train_student(*given, gamma=0.8, temperature=3.0, seed=0, problem=problem)
+    assert set(seen) == {3.0}
+
+
+def test_what_is_scored_and_kept_is_the_running_mean_and_not_the_last_weights(monkeypatch):
+    measured = []
+
+    def look(model, *rest):
+        measured.append(copy.deepcopy(model.state_dict()))
+        return {"accuracy": len(measured)}  # the last one is the best
+
+    monkeypatch.setattr(training, "evaluate", look)
+    model, mean = student(layer_probes=True), student(layer_probes=True).state_dict()
+    settings = StudentConfig(student_epochs=1, student_batch=20, student_average=0.9)
+    moved, taken = training.average, []
+    monkeypatch.setattr(
+        training,
+        "average",
+        lambda kept, weights, *how: (
+            taken.append(copy.deepcopy(weights)) or moved(kept, weights, *how)
+        ),
+    )
+    train_student(model, rows(40, 1), rows(20, 9), settings, gamma=0.8, temperature=1.0, seed=0)
+    for number, weights in enumerate(taken, start=1):
+        moved(mean, weights, 0.9, number)
+    for found in (measured[-1], model.state_dict()):
+        assert all(torch.equal(found[name], value) for name, value in mean.items())
+    assert not all(torch.equal(taken[-1][name], value) for name, value in mean.items())

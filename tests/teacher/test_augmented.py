@@ -6,6 +6,7 @@ import pytest
 
 from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.data.loading import load_splits
+from adabert_nni.data.tasks import TASKS, Rows, Splits
 from adabert_nni.teacher import augmented
 from adabert_nni.teacher.augmented import build_augmented, read_augmented, summary
 from adabert_nni.teacher.proposals import find_sources
@@ -78,3 +79,39 @@ def test_the_summary_shows_sources_with_their_copies_below(build, splits, tmp_pa
         texts = splits.train.texts[splits.train.ids.index(int(lines[index].split()[1]))]
         assert lines[index + 1].strip() == " | ".join(texts)
     assert "of 180 copies of 60 rows" in lines[-1]
+
+
+@pytest.fixture
+def vectors(tmp_path):
+    """Vectors by which great stands for good and slow for dull."""
+    (tmp_path / "v.txt").write_text("good 1 0\ngreat 1 0.1\ndull 0 1\nslow 0.1 1\n")
+    return find_sources(f"glove:{tmp_path / 'v.txt'}", tmp_path)
+
+
+def rows(*texts: str) -> Rows:
+    return Rows([(text,) for text in texts], [0] * len(texts), list(range(len(texts))))
+
+
+def test_a_copy_that_says_what_a_held_row_says_is_left_out(vectors, tmp_path):
+    train = rows("good film", "dull film", "good plot")
+    splits = Splits(TASKS["sst2"], train, rows("great film"), rows("slow film"))
+    settings = {"copies": 2, "replace": 1.0, "cut": 0.0, "neighbours": 1, "seed": 0}
+    build_augmented(splits, vectors, **settings, folder=tmp_path)
+    assert read_augmented(tmp_path).texts == [("great plot",)]
+
+
+def test_the_ends_of_spliced_copies_are_those_of_any_training_row_and_the_seed_draws_them(
+    vectors, tmp_path
+):
+    train = rows(*(" ".join(f"{letter}{i}" for letter in "abcd") for i in range(60)))
+    splits = Splits(TASKS["sst2"], train, rows(), rows())
+    settings = {"copies": 1, "replace": 0.0, "cut": 0.0, "neighbours": 1, "splice": 1.0}
+    made = []
+    for seed in (0, 1):
+        build_augmented(splits, vectors, **settings, seed=seed, folder=tmp_path)
+        made.append([text.split() for (text,) in read_augmented(tmp_path).texts])
+    chunks = [
+        [int(word[1:]) // augmented.CHUNK for word in (text[0], text[-1])] for text in made[0]
+    ]
+    assert any(own != partner for own, partner in chunks)
+    assert made[0] != made[1]

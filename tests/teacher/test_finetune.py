@@ -204,3 +204,30 @@ def test_another_loss_of_students_leaves_the_teacher_as_it_is(base, splits, tmp_
         (tmp_path / name).mkdir()
         made.append(finetune_teacher(str(base), rows, epochs=1, folder=tmp_path / name, **SETTINGS))
     assert made[0]["history"][0]["train_loss"] == made[1]["history"][0]["train_loss"] > 0
+
+
+def test_rate_batch_warm_up_and_clipping_are_those_that_are_told(
+    base, splits, tmp_path, monkeypatch
+):
+    seen = []
+
+    def look(model, train, step, optimizer, schedule, **more):
+        seen.append((optimizer, schedule, more))
+        raise RuntimeError("far enough")
+
+    monkeypatch.setattr("adabert_nni.teacher.finetune.fit", look)
+    settings = {**SETTINGS, "lr": 0.02, "batch": 8, "weight_decay": 0.3, "seed": 7}
+    with pytest.raises(RuntimeError, match="far enough"):
+        finetune_teacher(str(base), splits, epochs=5, folder=tmp_path, **settings)
+    ((optimizer, schedule, more),) = seen
+    assert {group["initial_lr"] for group in optimizer.param_groups} == {0.02}
+    assert {group["weight_decay"] for group in optimizer.param_groups} == {0.3, 0.0}
+    told = {"epochs": 5, "batch_size": 8, "seed": 7, "clip_norm": 1.0}
+    assert more.items() >= told.items()
+    rates = []
+    for _ in range(101):  # 5 epochs of 20 steps, of which 6 are the warm-up
+        rates.append(schedule.get_last_lr()[0] / 0.02)
+        optimizer.step()
+        schedule.step()
+    assert rates[:7] == pytest.approx([n / 6 for n in range(7)])
+    assert rates[53] == pytest.approx(0.5) and rates[100] == 0

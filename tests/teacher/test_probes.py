@@ -5,21 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
-from sklearn.linear_model import LogisticRegression, Ridge
-from torch import Tensor
 from transformers import BertConfig, BertForSequenceClassification
 
 from adabert_nni.checkpoint import Checkpoint
 from adabert_nni.data.encoding import Encoded
 from adabert_nni.errors import AdaBertError
 from adabert_nni.losses import UNLABELLED
-from adabert_nni.problems import CLASSIFICATION, REGRESSION
+from adabert_nni.problems import REGRESSION
 from adabert_nni.teacher import hidden, linear_probes
 from adabert_nni.teacher.hidden import hidden_states, layer_features
-from adabert_nni.teacher.linear_probes import Probes
 from adabert_nni.teacher.probes import build_probes
 from adabert_nni.teacher.probes import load_probes as load
 from adabert_nni.training import predict
@@ -59,13 +55,6 @@ def build(
     train, selection = make_rows(200, 1), make_rows(80, 2)
     settings = {"labels": labels, "seed": seed, "folder": folder, "checkpoint": kept}
     return build_probes(teacher, train, selection, **settings)
-
-
-def fitted(features: Tensor, labels: Tensor, penalties: list[float], classes: int) -> Probes:
-    made = Probes(features.half(), labels, classes, len(penalties))
-    spread = torch.tensor(penalties)[:, None].expand(-1, features.shape[1])
-    made.fit(spread, epochs=1, generator=torch.Generator().manual_seed(0))
-    return made
 
 
 def test_the_table_holds_every_training_row_by_its_id(teacher, tmp_path):
@@ -175,35 +164,6 @@ def test_features_do_not_depend_on_the_company_in_the_batch(teacher, tmp_path):
             torch.testing.assert_close(together[place[row]], alone[0], atol=2e-3, rtol=2e-3)
 
 
-def test_a_probe_is_the_minimum_that_scikit_learn_finds():
-    generator = torch.Generator().manual_seed(0)
-    features = torch.randn(400, 2, 5, generator=generator) * 3 + 1
-    noise = torch.randn(400, 3, generator=generator)
-    labels = (features[:, 0, :3] + 3 * noise).argmax(dim=1)
-    found = fitted(features, labels, [0.1], classes=3).outputs(features.half()).softmax(-1)[0]
-    for layer in range(2):
-        inputs = features[:, layer].half().float().numpy()
-        inputs = (inputs - inputs.mean(axis=0)) / inputs.std(axis=0)
-        # Its objective is a sum over rows with C = 1 / penalty; ours a mean: C = 1 / (penalty * R).
-        model = LogisticRegression(C=1 / (0.1 * 400), tol=1e-8).fit(inputs, labels)
-        np.testing.assert_allclose(found[:, layer], model.predict_proba(inputs), atol=0.01)
-
-
-def test_a_probe_of_regression_is_the_ridge_regressor_of_scikit_learn():
-    generator = torch.Generator().manual_seed(0)
-    features = torch.randn(400, 2, 5, generator=generator) * 3 + 1
-    labels = features[:, 0].sum(dim=1) / 8 + torch.randn(400, generator=generator)
-    made = Probes(features.half(), labels, 1, 1, REGRESSION)
-    made.fit(torch.full((1, 2), 0.5), epochs=1, generator=torch.Generator().manual_seed(0))
-    found = made.outputs(features.half())[0]
-    for layer in range(2):
-        inputs = features[:, layer].half().float().numpy()
-        inputs = (inputs - inputs.mean(axis=0)) / inputs.std(axis=0)
-        # Its objective is a sum over rows + alpha ||w||^2, ours a mean + penalty / 2 ||w||^2.
-        model = Ridge(alpha=0.5 / 2 * 400).fit(inputs, labels)
-        np.testing.assert_allclose(found[:, layer, 0], model.predict(inputs), atol=0.02)
-
-
 def test_further_rows_get_beliefs_and_leave_those_of_the_others_as_they_are(teacher, tmp_path):
     build(teacher, tmp_path)
     alone = load(tmp_path)
@@ -259,38 +219,37 @@ def test_the_table_of_regression_is_in_units_of_the_labels(teacher, tmp_path):
     torch.testing.assert_close(table["teacher"], (predict(model, train) - 60) / 10)
 
 
-def test_a_probe_does_not_depend_on_the_ones_trained_beside_it():
-    generator = torch.Generator().manual_seed(0)
-    features = torch.randn(100, 2, 4, generator=generator)
-    labels = (features[:, 0, 0] > 0).long()
-    alone = fitted(features[:, :1], labels, [0.1], 2).outputs(features[:, :1].half()).softmax(-1)
-    beside = fitted(features, labels, [1.0, 0.1], 2).outputs(features.half()).softmax(-1)
-    torch.testing.assert_close(beside[1, :, 0], alone[0, :, 0])
-
-
-def test_a_layer_that_knows_is_right_and_a_layer_of_noise_is_told_to_doubt():
-    generator = torch.Generator().manual_seed(0)
-    features = torch.randn(600, 2, 40, generator=generator)
-    labels = (features[:, 0, 0] > 0).long()
-    made = fitted(features[:300], labels[:300], [1e-4, 1.0], 2)
-    unseen = features[300:].half()
-    costs = CLASSIFICATION.probe_costs(made.outputs(unseen), labels[300:]).mean(1)  # (S, J)
-    right = (made.outputs(unseen).argmax(-1) == labels[300:, None]).float().mean(1)
-    assert right[0, 0] > 0.9
-    # 40 columns of noise and 300 rows: hardly penalised, the probe is sure of what is not there.
-    assert costs[0, 1] > costs[1, 1]
-    assert costs[1, 1] == pytest.approx(0.693, abs=0.05)  # ln 2: it says "I do not know"
-
-
-def test_a_constant_feature_does_no_harm():
-    features = torch.zeros(20, 1, 2)
-    features[:10, 0, 0] = 1
-    found = (
-        fitted(features, (features[:, 0, 0]).long(), [1e-4], 2).outputs(features.half()).softmax(-1)
-    )
-    assert bool(found.isfinite().all())
-
-
 def test_a_feature_too_large_for_half_precision_stays_finite():
     layer = torch.full((1, 2, 1), 1e6)
     assert bool(layer_features([layer], torch.ones(1, 2)).isfinite().all())
+
+
+def test_the_penalty_of_a_layer_is_the_best_one_on_rows_that_no_probe_learnt_from(
+    teacher, tmp_path
+):
+    train, selection = make_rows(200, 1), make_rows(80, 2)
+    selection.labels.copy_(selection.labels.roll(1))  # what is learnt does not hold there
+    settings = {"labels": 2, "seed": 0, "folder": tmp_path}
+    assert build_probes(teacher, train, selection, **settings)["penalty"] == [1.0] * 3
+    assert min(build(teacher, tmp_path)["penalty"]) < 1.0
+
+
+def test_another_seed_gives_other_orders_of_the_rows(teacher, tmp_path, monkeypatch):
+    monkeypatch.setattr(linear_probes, "CHUNK", 32)
+    tables = []
+    for seed in (0, 0, 1):
+        build(teacher, tmp_path, seed=seed)
+        tables.append(load(tmp_path)["probs"])
+    assert torch.equal(tables[0], tables[1])
+    assert not torch.equal(tables[0], tables[2])
+
+
+def test_of_a_further_row_the_teacher_is_as_unsure_as_of_a_training_row(teacher, tmp_path):
+    train, selection = make_rows(200, 1), make_rows(80, 2)
+    selection.labels.copy_(selection.labels.roll(1))
+    again = replace(train, ids=train.ids + 1000)
+    settings = {"labels": 2, "seed": 0, "folder": tmp_path}
+    report = build_probes(teacher, train, selection, **settings, more=again)
+    assert report["temperature"][-1] > 1
+    found = load(tmp_path)["teacher"]
+    torch.testing.assert_close(found[200:], found[:200], atol=1e-5, rtol=1e-5)

@@ -8,8 +8,10 @@ from transformers import AutoModelForSequenceClassification
 from adabert_nni import Architecture, cli, derive, judge
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import read_json
-from adabert_nni.pipeline import inputs
+from adabert_nni.pipeline import inputs, searching
+from adabert_nni.pipeline import judge as judging
 from adabert_nni.student.derive import student_weights
+from adabert_nni.student.train import evaluate
 
 
 def said(capsys, *words):
@@ -140,3 +142,37 @@ def test_a_mistake_is_one_sentence(words, told, capsys, tmp_path, monkeypatch):
     assert all(word in error for word in told)
     assert "Traceback" not in error
     assert [path for path in tmp_path.iterdir() if not path.name.startswith(".")] == []
+
+
+def test_what_is_judged_is_recounted_on_training_rows_and_scored_on_rows_to_select_by(
+    finished, options, monkeypatch
+):
+    cache = options[options.index("--cache") + 1]
+    scored, counted, predict, recount = [], [], judging.predict, judging.recount
+
+    def scoring(student, rows, size):
+        scored.append((student, rows))
+        return predict(student, rows, size)
+
+    def counting(student, batches):
+        counted.append((student, {i for batch in batches for i in batch["ids"].tolist()}))
+        recount(student, batches)
+
+    monkeypatch.setattr(judging, "predict", scoring)
+    monkeypatch.setattr(judging, "recount", counting)
+    judge(finished, draws=2, cache=cache)
+    _, search = searching.reopen(finished, {"cache": cache})
+    selection = search.inputs.selection.ids
+    assert all(torch.equal(rows.ids, selection) for _, rows in scored)
+    assert [id(student) for student, _ in counted] == [id(student) for student, _ in scored]
+    assert all(ids <= set(search.inputs.searched.ids.tolist()) for _, ids in counted)
+
+
+def test_a_derived_student_tells_its_scores_on_each_kind_of_rows(finished, options, tmp_path):
+    cache = options[options.index("--cache") + 1]
+    told = derive(finished, tmp_path / "raw", cache=cache)
+    student = AutoModelForSequenceClassification.from_pretrained(tmp_path / "raw")
+    _, search = searching.reopen(finished, {"cache": cache})
+    for name in ("selection", "validation"):
+        rows = getattr(search.inputs, name)
+        assert told[name] == evaluate(student, rows, ("accuracy",))
