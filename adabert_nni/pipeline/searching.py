@@ -1,7 +1,7 @@
 """The search of a run, and a finished one opened again. Wires the stages, computes nothing."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from adabert_nni.pipeline.inputs import Inputs, prepare
 from adabert_nni.pipeline.limits import set_limits
 from adabert_nni.pipeline.places import places
 from adabert_nni.pipeline.rows import read_rows, rows_of_alpha
+from adabert_nni.precision import PRECISIONS
 from adabert_nni.reading import fields
 from adabert_nni.search.run import run_search
 from adabert_nni.search.tensorboard import epoch_scalars
@@ -115,7 +116,8 @@ def reopen(searched: Path, overrides: dict[str, Any]) -> tuple[Config, Searched]
     now = contents(config)
     same_meta(folder, {key: made_from.get(key) for key in now}, now)
     space, splits = SpaceConfig.load(config.search.space), read_rows(config.data)
-    if made_from.get(INPUTS) not in (None, places(config, splits).probes.name):
+    of_any = (replace(config, run=replace(config.run, precision=p)) for p in ("auto", *PRECISIONS))
+    if made_from.get(INPUTS) not in (None, *(places(c, splits).probes.name for c in of_any)):
         raise AdaBertError(
             f"{searched}: its rows or its teacher are others than those it was searched with; put them back, or "
             "search again into another folder"
