@@ -26,6 +26,7 @@ from adabert_nni.fields import (
 
 SETTINGS = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 PAPER, MEASURED = "paper", "measured"  # costs that are no file
+Precision = Literal["auto", "float32", "bf16"]
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -237,7 +238,7 @@ class RunConfig:
     """Folder for what the run makes"""
     threads: Count | None = None
     """CPU threads; unset: PyTorch's own choice"""
-    precision: Literal["auto", "float32", "bf16"] = "auto"
+    precision: Precision = "auto"
     """What all models train in; auto: bf16 where the processor or GPU multiplies it itself"""
     repetitions: Count = 5
     """Passes of BERT-base when the student's speed is measured"""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from adabert_nni.checkpoint import Checkpoint, built_resumably
 from adabert_nni.config import Config
@@ -16,11 +16,10 @@ from adabert_nni.pipeline.inputs import Inputs, prepare
 from adabert_nni.pipeline.limits import set_limits
 from adabert_nni.pipeline.places import places
 from adabert_nni.pipeline.rows import read_rows, rows_of_alpha
-from adabert_nni.precision import PRECISIONS
 from adabert_nni.reading import fields
 from adabert_nni.search.run import run_search
 from adabert_nni.search.tensorboard import epoch_scalars
-from adabert_nni.settings import STAGES
+from adabert_nni.settings import STAGES, Precision
 from adabert_nni.spaces import SpaceConfig
 
 EpochReport = Callable[[int, dict[str, float]], None]
@@ -116,7 +115,7 @@ def reopen(searched: Path, overrides: dict[str, Any]) -> tuple[Config, Searched]
     now = contents(config)
     same_meta(folder, {key: made_from.get(key) for key in now}, now)
     space, splits = SpaceConfig.load(config.search.space), read_rows(config.data)
-    of_any = (replace(config, run=replace(config.run, precision=p)) for p in ("auto", *PRECISIONS))
+    of_any = (replace(config, run=replace(config.run, precision=p)) for p in get_args(Precision))
     if made_from.get(INPUTS) not in (None, *(places(c, splits).probes.name for c in of_any)):
         raise AdaBertError(
             f"{searched}: its rows or its teacher are others than those it was searched with; put them back, or "
