@@ -1,12 +1,16 @@
-"""The rows of a run as they are split, and those of them that are P_alpha's alone. Computes nothing."""
+"""The rows of a run as they are split: P_alpha's own, and those that no student has learnt. Computes nothing."""
 
 import logging
+from pathlib import Path
 
-from adabert_nni.config import Config, DataConfig
-from adabert_nni.data.loading import Splits, keep_apart, load_splits
+from adabert_nni.config import Config, DataConfig, run_hash
+from adabert_nni.data.loading import Rows, Splits, keep_apart, load_splits
 from adabert_nni.errors import AdaBertError
+from adabert_nni.files import read_json
 
 logger = logging.getLogger(__name__)
+
+HELD_OUT = "held_out"  # in a student's config: the name of the rows that its run reported on
 
 
 def read_rows(data: DataConfig) -> Splits:
@@ -26,6 +30,36 @@ def read_rows(data: DataConfig) -> Splits:
         train_rows=data.train_rows,
         seed=data.split_seed,
     )
+
+
+def name_of(rows: Rows) -> str:
+    """What tells rows from others: eight hexadecimal digits of their texts and labels, in their order."""
+    return run_hash(rows.texts, list(rows.labels))
+
+
+def unseen_rows(data: DataConfig, student: Path) -> Splits:
+    """As ``read_rows``, for a finished student to be scored on the validation rows.
+
+    Args:
+        data: which rows.
+        student: its folder, or that of an export.
+
+    Returns:
+        The rows.
+
+    Raises:
+        AdaBertError: if they cannot be had; or if validation rows are a part of ``train``, and not the part that
+            the student's run held out, so that it may have learnt some of them.
+    """
+    splits = read_rows(data)
+    held, now = read_json(student / "config.json").get(HELD_OUT), name_of(splits.validation)
+    if data.train and not data.validation and held not in (None, now):
+        raise AdaBertError(
+            f"{data.train}: the validation rows that are split off it are not those that were held out of the "
+            "student's training, which may have learnt some of them (rows were added, or the run had a "
+            "validation file); give --validation, or to evaluate --rows, with rows it has not seen"
+        )
+    return splits
 
 
 def rows_of_alpha(config: Config, splits: Splits) -> list[int]:

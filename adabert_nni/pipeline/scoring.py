@@ -15,7 +15,7 @@ from adabert_nni.data.labels import to_classes, to_values
 from adabert_nni.data.tasks import Rows
 from adabert_nni.errors import AdaBertError
 from adabert_nni.metrics import score
-from adabert_nni.pipeline.rows import read_rows
+from adabert_nni.pipeline.rows import unseen_rows
 from adabert_nni.progress import progress
 from adabert_nni.student.predict import Classifier, load_classifier, predictions
 from adabert_nni.student.task import check_task
@@ -35,10 +35,10 @@ def evaluate(student: Path, data: DataConfig, batch: int = 64) -> dict[str, Any]
         ``task``, ``rows``, the task's metrics, ``seconds``.
 
     Raises:
-        AdaBertError: if there is no student, no rows, or their classes differ.
+        AdaBertError: if there is no student, no rows, or their classes differ; as ``unseen_rows``.
     """
     classifier = load_classifier(student)
-    splits = read_rows(data)
+    splits = unseen_rows(data, student)
     check_task(classifier.config, splits.task, student)
     return {
         "task": splits.task.name,

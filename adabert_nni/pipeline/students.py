@@ -15,6 +15,7 @@ from adabert_nni.metrics import answers, score
 from adabert_nni.model.architecture import Architecture
 from adabert_nni.model.modeling import AdaBertConfig, AdaBertForSequenceClassification
 from adabert_nni.pipeline.inputs import Inputs
+from adabert_nni.pipeline.rows import HELD_OUT, name_of
 from adabert_nni.precision import device
 from adabert_nni.problems import unscale_head
 from adabert_nni.spaces import SpaceConfig
@@ -40,6 +41,7 @@ def student_config(architecture: Architecture, space: SpaceConfig, inputs: Input
         problem_type=inputs.splits.task.problem.hf_name,
         id2label=names,
         label2id={label: index for index, label in names.items()},
+        **{HELD_OUT: name_of(inputs.splits.validation)},
     )
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from adabert_nni.data.batches import loader
 from adabert_nni.data.encoding import Encoded, encode
-from adabert_nni.data.tasks import Rows, Splits, Task
+from adabert_nni.data.tasks import Rows, Splits
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import check_new, new_folder, sha256, write_json
 from adabert_nni.folders import write_manifest
@@ -23,10 +23,11 @@ from adabert_nni.model.modeling import AdaBertForSequenceClassification
 from adabert_nni.student.export import save_tokenizer
 from adabert_nni.student.formats import get_format
 from adabert_nni.student.onnx_graph import Logits
-from adabert_nni.student.parity import export_student, logits, made_up
+from adabert_nni.student.parity import agreement, export_student, logits, made_up
 from adabert_nni.student.stored import RECORD, WEIGHTS, load_student
 from adabert_nni.student.task import check_task
 from adabert_nni.student.vocabulary import prune_vocabulary
+from adabert_nni.training import row_positions
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +55,8 @@ def deploy(
 
     Returns:
         What ``export.json`` says: of ``export_student``; ``vocabulary``, its pieces; ``student_bytes``
-        and ``student_sha256`` of its weights; and ``student_<metric>`` and ``<metric>`` on the validation rows.
+        and ``student_sha256`` of its weights; and on the validation rows ``student_<metric>``, ``<metric>``
+        and the ``agreement`` with the student, which reads its own tokens, also where the vocabulary is pruned.
 
     Raises:
         AdaBertError: as ``load_student``, ``export_student`` and ``prune_vocabulary``; if ``output``
@@ -96,9 +98,7 @@ def deploy(
             logger.info("export: scoring both on %d validation rows", len(splits.validation))
             before = _encoded(splits.validation, student, tokenizer)
             after = _encoded(splits.validation, kept, spoken)
-            old = _scores(Logits(student), before, splits.task)
-            new = _scores(exported, after, splits.task)
-            record |= {f"student_{metric}": value for metric, value in old.items()} | new
+            record |= _compared(_by_row(exported, after), _by_row(Logits(student), before), splits)
         _save_around(kept, spoken, half)
         write_json(half / RECORD, record)
         write_manifest(half, {})
@@ -111,10 +111,18 @@ def _encoded(
     return encode(rows, tokenizer, student.config.max_position_embeddings)
 
 
-def _scores(module: nn.Module, rows: Encoded, task: Task) -> dict[str, float]:
+def _by_row(module: nn.Module, rows: Encoded) -> Tensor:
     batches = list(loader(rows, 64, shuffle=False, seed=0))
-    labels = torch.cat([batch["labels"] for batch in batches])
-    return score(task.metrics, task.problem.predictions(logits(module, batches)), labels)
+    order = row_positions(rows, torch.cat([batch["ids"] for batch in batches]))
+    return logits(module, batches)[order.argsort()]
+
+
+def _compared(found: Tensor, wanted: Tensor, splits: Splits) -> dict[str, float]:
+    """What an export says of the validation rows beside what the student itself, on its own tokens, does."""
+    task, labels = splits.task, splits.validation.labels
+    old, new = (score(task.metrics, task.problem.predictions(x), labels) for x in (wanted, found))
+    before = {f"student_{metric}": value for metric, value in old.items()}
+    return before | new | agreement(found, wanted)
 
 
 def _save_around(

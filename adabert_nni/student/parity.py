@@ -56,11 +56,11 @@ def export_student(
         "bytes": path.stat().st_size,
         "largest_difference": difference,
         "bound": form.bound,
-        **_agreement(found, wanted),
+        **agreement(found, wanted),
     }
 
 
-def _agreement(found: Tensor, wanted: Tensor) -> dict[str, float]:
+def agreement(found: Tensor, wanted: Tensor) -> dict[str, float]:
     """The share of rows of the same class; nothing where there is one output, which is a value."""
     same = (found.argmax(-1) == wanted.argmax(-1)).float().mean()
     return {"agreement": float(same)} if wanted.shape[1] > 1 else {}

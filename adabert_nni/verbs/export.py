@@ -43,9 +43,9 @@ def exported(
         output = named.with_name(f"{named.name}-{format}")
     splits = None
     if {"task", "train"} & settings.keys():
-        from adabert_nni.pipeline.rows import read_rows
+        from adabert_nni.pipeline.rows import unseen_rows
 
-        splits = read_rows(data)
+        splits = unseen_rows(data, student)
     return deploy(student, format, output, splits, prune=prune), output
 
 
@@ -57,7 +57,8 @@ def _told(made: dict[str, Any], output: Path) -> str:
     same = []
     if "agreement" in made:  # there are classes
         share = percent(made["agreement"])
-        same = [f"same class as the student: {share} of the rows it was checked on"]
+        rows = "validation rows" if "accuracy" in made else "made-up rows"
+        same = [f"same class as the student: {share} of the {rows}"]
     lines = [
         f"size on disk: {sizes[0]}, the student's {sizes[1]}",
         *same,

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from adabert_nni.config import Config
-from adabert_nni.data.tasks import TASKS
+from adabert_nni.data.tasks import TASKS, Rows, Splits
 from adabert_nni.errors import AdaBertError
 from adabert_nni.files import write_json
 from adabert_nni.model.architecture import Architecture, edge_names
@@ -25,7 +25,7 @@ def made():
     """Inputs of pairs, without any row."""
     shape = TaskShape(2, 3, 16, torch.randn(20, 8), torch.randn(16, 8))
     return SimpleNamespace(
-        splits=SimpleNamespace(task=TASKS["mini-claims"]),
+        splits=Splits(TASKS["mini-claims"], *[Rows([], [], [])] * 3),
         shape=shape,
         train="the probes' answers",
         answers="the head's answers",

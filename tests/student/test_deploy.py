@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from transformers import BertTokenizerFast
 
 from adabert_nni.data.embedded import generate
 from adabert_nni.data.tasks import Rows, Splits, get_task
@@ -235,3 +236,40 @@ def test_the_accuracies_are_those_of_the_file_and_of_the_student_on_the_validati
         with torch.inference_mode():
             right += int(student(**tokenizer(text, return_tensors="pt")).logits.argmax()) == label
     assert record["student_accuracy"] == right / 80
+
+
+def answered(student, tokenizer, texts):
+    inputs = (tokenizer(text, return_tensors="pt") for (text,) in texts)
+    with torch.inference_mode():
+        return torch.cat([student(**one).logits for one in inputs])
+
+
+def test_a_pruned_export_is_compared_with_the_student_on_its_own_tokens(
+    folder, tmp_path, monkeypatch
+):
+    """One whose pieces are all unknown agrees where the student says so of unknown pieces, too."""
+    student, tokenizer = load_student(folder)
+    given, encode = splits(), deploying.encode
+    margins = answered(student, tokenizer, given.validation.texts).diff().squeeze(1)
+    with torch.no_grad():  # so that it says both classes
+        (readout,) = student.body.readouts.values()
+        readout.head.bias[1] -= margins.median()
+    student.save_pretrained(tmp_path / "both")
+    tokenizer.save_pretrained(tmp_path / "both")
+
+    def unknown(rows, spoken, length):
+        encoded = encode(rows, spoken, length)
+        if len(spoken) < len(tokenizer):  # the pruned one
+            for ids in encoded.input_ids:
+                ids[1:-1] = spoken.unk_token_id
+        return encoded
+
+    monkeypatch.setattr(deploying, "encode", unknown)
+    record = deploy(tmp_path / "both", "folded", tmp_path / "out", given, prune=True)
+    said = answered(student, tokenizer, given.validation.texts).argmax(-1)
+    smaller = BertTokenizerFast.from_pretrained(tmp_path / "out")
+    pieces = [len(smaller(text)["input_ids"]) - 2 for (text,) in given.validation.texts]
+    words = [(" ".join(["[UNK]"] * count),) for count in pieces]
+    same = (said == answered(student, tokenizer, words).argmax(-1)).float().mean()
+    assert same < 1
+    assert record["agreement"] == pytest.approx(float(same))
