@@ -101,7 +101,29 @@ def to_classes(table: Table, names: Sequence[str], ids: Mapping[str, int] | None
     """Rows with class ids: what ``ids`` tells of a label, by default its place in ``names``."""
     known = by_name(names) if ids is None else ids
     allowed = f"the training classes {', '.join(names[:20])}"
-    return _to_rows(table, lambda label: known[label], allowed)
+    return _to_rows(table, lambda label: class_of(label, known), allowed)
+
+
+def class_of(label: str, known: Mapping[str, int]) -> int:
+    """The class id of a label, also where only one side has the ".0" that a column of numbers with gaps gets.
+
+    Args:
+        label: as a file has it.
+        known: class names to ids.
+
+    Returns:
+        The id.
+
+    Raises:
+        KeyError: if no class, or more than one, is meant.
+    """
+    if label in known or not is_number(label):
+        return known[label]
+    whole = label.removesuffix(".0")
+    meant = [id_ for name, id_ in known.items() if name.removesuffix(".0") == whole]
+    if len(meant) != 1:
+        raise KeyError(label)
+    return meant[0]
 
 
 def by_name(names: Sequence[str]) -> dict[str, int]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from adabert_nni.config import DataConfig
 from adabert_nni.data.columns import choose_columns
-from adabert_nni.data.files_in import Table, read_file, to_table
+from adabert_nni.data.files_in import read_file, to_table
 from adabert_nni.data.labels import to_classes, to_values
 from adabert_nni.data.tasks import Rows
 from adabert_nni.errors import AdaBertError
@@ -75,7 +75,6 @@ def evaluate_file(
     columns = choose_columns(source, text, text_pair, label)
     table, problem = to_table(source, columns.texts, columns.label), classifier.problem
     if problem.classes:
-        _check_known(table, classifier.labels)
         rows, without = to_classes(table, tuple(classifier.labels)).by_label()
     else:
         rows, without = to_values(table).by_label()
@@ -84,15 +83,6 @@ def evaluate_file(
     if not len(rows):
         raise AdaBertError(f"{file}: no row has a label in column {columns.label!r}; add labels")
     return {"task": str(file), **_scores(classifier, rows, problem.metrics, batch)}
-
-
-def _check_known(table: Table, names: list[str]) -> None:
-    for name, line in zip(table.labels, table.lines, strict=True):
-        if name is not None and name not in names:
-            raise AdaBertError(
-                f"{table.where} line {line}: got label {name!r}, the student knows "
-                f"{', '.join(names[:20])}; correct the label or drop the row"
-            )
 
 
 def _scores(

@@ -32,7 +32,12 @@ ANSWERS = {
     "classifier": "classifies {inputs} as {labels}",
     "regressor": "gives {inputs} a number, {labels}",
 }
-COMMAND = "adabert compress --config config.yml"
+COMMAND = "`adabert compress --config config.yml`"
+GIVEN = "architecture"  # in the settings of a run that has searched none
+TRAINED = (
+    "`adabert train --config config.yml --architecture architecture.json`, where `architecture.json` is the entry "
+    "`architecture` of `config.json`"
+)
 
 BODY = (Path(__file__).parent / "card.md").read_text(encoding="utf-8")  # with fields in braces
 
@@ -45,7 +50,6 @@ def model_card(
     settings: Mapping[str, Any],
     versions: Mapping[str, str],
     license_id: str | None = None,
-    command: str = COMMAND,
 ) -> str:
     """README.md of a student folder.
 
@@ -54,10 +58,9 @@ def model_card(
         metrics: the content of ``metrics.json``: at least ``REQUIRED`` and the task's first metric; what else
             ``gain_rows`` and the speed line know of is shown too.
         architecture: the student's.
-        settings: flat keys of the run (``Config.flat()``).
+        settings: flat keys of the run (``Config.flat()``); of one whose architecture was given, that too.
         versions: package -> version that made the student.
         license_id: such as ``apache-2.0``; None leaves the licence to who publishes the student.
-        command: what reproduces the student from the settings.
 
     Returns:
         Front matter and Markdown text.
@@ -93,11 +96,17 @@ def model_card(
         cell=cell_text(architecture),
         teacher=_teacher(metrics, settings),
         data=_data(task),
-        command=command,
-        settings=_yaml(shareable(settings)),
+        command=TRAINED if GIVEN in settings else COMMAND,
+        settings=_yaml(_told(settings)),
         versions=f"Made with {made_with}." if made_with else "",
     )
     return f"---\n{_yaml(_front_matter(task, metrics, license_id))}\n---\n\n{body}"
+
+
+def _told(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What the command reads from a file: no folders, no architecture, no task beside own rows."""
+    idle = {GIVEN, "task"} if settings.get("train") else {GIVEN}
+    return {key: value for key, value in shareable(settings).items() if key not in idle}
 
 
 def _name(task: Task) -> str:

@@ -4,6 +4,7 @@ Reads what teacher, probes and student have left, so that a report needs no mode
 shown. Shapes: R rows, J teacher layers, C classes, K student layers.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from adabert_nni.losses import (
     transfer_weights,
 )
 from adabert_nni.metrics import PREDICTIONS
+
+logger = logging.getLogger(__name__)
 
 EVALUATION = "evaluation.json"
 MOST_EXAMPLES, MOST_LETTERS = 20, 600
@@ -50,6 +53,8 @@ def write_evaluation(
     record: dict[str, Any] = {"split": task.validation, "labels": list(task.labels)}
     is_class = len(task.labels) > 1
     record |= compare(rows, len(task.labels), found) if is_class else {"rows": len(rows)}
+    for side, counts in record.get("confusion", {}).items():
+        _warn_of_nothing_learnt(side, counts, task.labels)
     depth = read_json(output / "student" / "config.json")["architecture"]["depth"]
     if train.teacher is not None:
         told = read_json(probes / "probes.json")
@@ -100,6 +105,17 @@ def confusion(labels: Sequence[float], answered: Sequence[int], classes: int) ->
     for label, answer in zip(labels, answered, strict=True):
         counts[int(label)][answer] += 1
     return counts
+
+
+def _warn_of_nothing_learnt(side: str, counts: list[list[int]], names: Sequence[str]) -> None:
+    sizes = [sum(row) for row in counts]
+    right, most = sum(counts[i][i] for i in range(len(counts))), max(sizes)
+    if right <= most:
+        logger.warning(
+            "%s: %d of %d validation rows are right, and %d would be by answering %r always: look at the labels; "
+            "it may need more rows, more epochs, or another learning rate",
+            *(side, right, sum(sizes), most, names[sizes.index(most)]),
+        )
 
 
 def mean_weights(weigh: Weigh, teacher: Tensor, labels: Tensor, depth: int) -> list[float]:

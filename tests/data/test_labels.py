@@ -97,3 +97,22 @@ def test_a_column_is_read_by_names_or_by_ids_and_never_by_both_where_they_differ
     names, labels, ids_first, known
 ):
     assert names_or_ids(labels, names, ids_first=ids_first) == known
+
+
+@pytest.mark.parametrize(
+    ("known", "label", "found"),
+    [
+        (("0", "1"), "1.0", 1),  # as pandas writes a column of numbers with an empty cell
+        (("0.0", "1.0"), "1", 1),
+        (("1", "1.0"), "1.0", 1),  # two classes, each by its own name
+        (("1", "1.0"), "1", 0),
+    ],
+)
+def test_a_whole_number_is_a_class_with_and_without_its_fraction(known, label, found):
+    assert list(to_classes(table([label]), known).labels) == [found]
+
+
+@pytest.mark.parametrize("label", ["1.5", "2.0", "v1.0", "01"])
+def test_no_other_label_is_taken_for_a_class(label):
+    with pytest.raises(AdaBertError, match="allowed are the training classes 0, 1, v1"):
+        to_classes(table([label]), ("0", "1", "v1"))

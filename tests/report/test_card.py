@@ -93,11 +93,29 @@ def test_the_card_tells_what_the_teacher_learnt_first():
 
 
 def test_the_settings_read_back_and_name_the_command():
-    text = card(command="adabert compress --config config.yml")
+    text = card()
     block = re.search(r"```yaml\n(.*?)\n```", text, re.S)
     assert block and yaml.safe_load(block[1]) == {"task": "sst2", "seed": 3, "weight_lr": 0.02}
     assert "run `adabert compress --config config.yml`" in text
     assert "torch 2.13.0, transformers 5.23.0" in text
+
+
+def test_a_run_of_a_given_architecture_is_reproduced_by_train():
+    given = {
+        "task": "sst2",
+        "architecture": Architecture(1, 1, {"0_2": "zero", "1_2": "zero"}).to_dict(),
+    }
+    text = card(settings=given)
+    assert "run `adabert train --config config.yml --architecture architecture.json`" in text
+    block = re.search(r"```yaml\n(.*?)\n```", text, re.S)
+    assert block and yaml.safe_load(block[1]) == {"task": "sst2"}
+    assert "adabert compress" not in text
+
+
+def test_own_rows_stand_beside_no_other_task():
+    text = card(OWN, settings={"task": "mini-reviews", "train": "rows.csv"})
+    block = re.search(r"```yaml\n(.*?)\n```", text, re.S)
+    assert block and yaml.safe_load(block[1]) == {"train": "rows.csv"}
 
 
 def test_nobodys_folders_are_published():

@@ -1,12 +1,22 @@
 """Facts of what a run got right and wrong, by hand."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import pytest
 import torch
 
-from adabert_nni.data.tasks import Rows
+from adabert_nni.data.tasks import Rows, Splits, get_task
+from adabert_nni.files import write_json
 from adabert_nni.losses import UNLABELLED, transfer_weights
-from adabert_nni.metrics import answers
-from adabert_nni.report.evaluation import MOST_EXAMPLES, MOST_LETTERS, compare, mean_weights
+from adabert_nni.metrics import PREDICTIONS, answers
+from adabert_nni.report.evaluation import (
+    MOST_EXAMPLES,
+    MOST_LETTERS,
+    compare,
+    mean_weights,
+    write_evaluation,
+)
 
 
 def rows(labels, text="t"):
@@ -25,6 +35,32 @@ def test_confusion_and_agreement_by_hand():
     assert record["confusion"]["student"] == [[1, 1], [1, 1]]
     assert record["agreement"] == 0.5
     assert [one["row"] for one in record["disagreements"]] == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("classes", "warned"),
+    [([1, 1, 1, 1, 1], True), ([0, 1, 1, 1, 0], True), ([0, 1, 1, 1, 1], False)],
+)
+def test_who_is_right_no_more_often_than_the_largest_class_is_told(
+    classes, warned, tmp_path, caplog
+):
+    """Of five rows three are of class "b"; three, three and four of the answers are right."""
+    (tmp_path / "student").mkdir()
+    write_json(tmp_path / "student" / "config.json", {"architecture": {"depth": 1}})
+    write_json(tmp_path / "student" / PREDICTIONS, told(classes))
+    task = replace(get_task("sst2"), labels=("a", "b"))
+    part = rows([0, 0, 1, 1, 1])
+    with caplog.at_level("WARNING"):
+        write_evaluation(
+            tmp_path,
+            Splits(task, part, part, part),
+            SimpleNamespace(teacher=None),
+            teacher=tmp_path / "none",
+            probes=tmp_path,
+        )
+    message = "student: 3 of 5 validation rows are right, and 3 would be by answering 'b' always"
+    assert (message in caplog.text) == warned
+    assert ("always" in caplog.text) == warned
 
 
 def test_disagreements_are_the_surest_and_at_most_so_many():
