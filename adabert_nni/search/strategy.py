@@ -76,7 +76,8 @@ class AdaBertStrategy(OneShotStrategy):
             on_step: called after each step with its loss, None if it moved nothing.
 
         Raises:
-            AdaBertError: if the estimator, the relaxation or the precision is unknown.
+            AdaBertError: if the estimator, the relaxation or the precision is unknown, or a number is outside its
+                range.
         """
         super().__init__()
         for key, value, known in (
@@ -88,6 +89,16 @@ class AdaBertStrategy(OneShotStrategy):
                 raise AdaBertError(
                     f"search: {key} is {value!r}; it must be one of {', '.join(known)}"
                 )
+        for key, number, fits, allowed in (
+            ("gamma", gamma, 0 <= gamma <= 1, "from 0 to 1"),
+            ("beta", beta, beta >= 0, "0 or more"),
+            ("tau_start", tau_start, tau_start > 0, "above 0"),
+            ("tau_end", tau_end, tau_end > 0, "above 0"),
+            ("alpha_warmup", alpha_warmup, alpha_warmup >= 0, "0 or more"),
+            ("clip_norm", clip_norm, clip_norm > 0, "above 0"),
+        ):
+            if not fits:
+                raise AdaBertError(f"search: {key} is {number}; it must be {allowed}")
         self.gamma, self.beta, self.estimator = gamma, beta, estimator
         self.precision = precision
         self.tau_start, self.tau_end = tau_start, tau_end
@@ -114,7 +125,12 @@ class AdaBertStrategy(OneShotStrategy):
         return costs * (paper.sum() / costs.sum().clamp_min(1e-12))
 
     def configure_oneshot_module(self, training_module: SearchModule) -> AdaBertModule:
-        """Wrap the evaluator's module in the search."""
+        """Wrap the evaluator's module in the search; AdaBertError if it is no ``SearchModule``."""
+        if not isinstance(training_module, SearchModule):
+            raise AdaBertError(
+                f"search: the evaluator's module is a {type(training_module).__name__}; AdaBertStrategy needs a "
+                "SearchModule, whose loss it extends (docs/extending.md shows one)"
+            )
         return AdaBertModule(training_module, self)
 
     def default_mutation_hooks(self) -> list[Callable[..., Any]]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from adabert_nni.errors import AdaBertError
-from adabert_nni.teacher.loading import WEIGHTS_ONLY
+from adabert_nni.teacher.loading import WEIGHTS_ONLY, without_warnings
 
 
 def embedding_tables(folder: Path) -> tuple[Tensor, Tensor]:
@@ -20,8 +20,9 @@ def embedding_tables(folder: Path) -> tuple[Tensor, Tensor]:
     P is 0 for a teacher without absolute positions (DeBERTa, ModernBERT). RoBERTa's first positions, which
     it never uses for tokens, are left out.
     """
-    # With its head, though that is not needed: transformers reports what weights it leaves out.
-    model = AutoModelForSequenceClassification.from_pretrained(folder, **WEIGHTS_ONLY).base_model
+    with without_warnings():
+        whole = AutoModelForSequenceClassification.from_pretrained(folder, **WEIGHTS_ONLY)
+    model = whole.base_model
     words = model.get_input_embeddings().weight.detach().clone()
     positions = _positions(model)
     return words, torch.zeros(0, words.shape[1]) if positions is None else positions.clone()

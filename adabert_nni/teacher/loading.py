@@ -70,7 +70,7 @@ def load_classifier(folder: Path, task: Task, *, fresh_head: bool) -> PreTrained
         if not fresh_head:
             found = load_config(folder).id2label
             _check_labels(folder, [found[number] for number in sorted(found)], task)
-        with _without_warnings():
+        with without_warnings():
             model, report = AutoModelForSequenceClassification.from_pretrained(
                 folder,
                 **WEIGHTS_ONLY,
@@ -99,7 +99,7 @@ def load_classifier(folder: Path, task: Task, *, fresh_head: bool) -> PreTrained
 
 
 @contextmanager
-def _without_warnings() -> Iterator[None]:
+def without_warnings() -> Iterator[None]:
     """Without what transformers says of a checkpoint: it makes a table of a head that is to be missing."""
     before = hub_logging.get_verbosity()
     hub_logging.set_verbosity_error()

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from nni.nas.evaluator.pytorch.lightning import ClassificationModule
 from nni.nas.space import model_context
 
 from adabert_nni.errors import AdaBertError
@@ -177,3 +178,25 @@ def test_the_temperature_falls_while_p_alpha_moves(make_search, monkeypatch, war
 def test_an_unknown_choice_is_refused(given, told):
     with pytest.raises(AdaBertError, match=told):
         AdaBertStrategy(**given)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        ("gamma", 1.5, "from 0 to 1"),
+        ("gamma", float("nan"), "from 0 to 1"),
+        ("beta", -1.0, "0 or more"),
+        ("tau_start", 0.0, "above 0"),
+        ("tau_end", -0.2, "above 0"),
+        ("alpha_warmup", -1, "0 or more"),
+        ("clip_norm", 0.0, "above 0"),
+    ],
+)
+def test_a_number_outside_its_range_is_refused_by_its_name(key, value, allowed):
+    with pytest.raises(AdaBertError, match=f"{key} is {value}; it must be {allowed}"):
+        AdaBertStrategy(**{key: value})
+
+
+def test_the_module_of_another_evaluator_is_refused():
+    with pytest.raises(AdaBertError, match=r"module is a ClassificationModule; .* SearchModule"):
+        AdaBertStrategy().configure_oneshot_module(ClassificationModule(num_classes=2))
