@@ -20,7 +20,7 @@ def embedding_tables(folder: Path) -> tuple[Tensor, Tensor]:
     P is 0 for a teacher without absolute positions (DeBERTa, ModernBERT). RoBERTa's first positions, which
     it never uses for tokens, are left out.
     """
-    with without_warnings():
+    with without_warnings():  # of a head, which is not needed
         whole = AutoModelForSequenceClassification.from_pretrained(folder, **WEIGHTS_ONLY)
     model = whole.base_model
     words = model.get_input_embeddings().weight.detach().clone()

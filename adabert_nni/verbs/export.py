@@ -57,7 +57,7 @@ def _told(made: dict[str, Any], output: Path) -> str:
     same = []
     if "agreement" in made:  # there are classes
         share = percent(made["agreement"])
-        rows = "validation rows" if "accuracy" in made else "made-up rows"
+        rows = "validation rows" if METRICS.keys() & made.keys() else "made-up rows"
         same = [f"same class as the student: {share} of the {rows}"]
     lines = [
         f"size on disk: {sizes[0]}, the student's {sizes[1]}",
